@@ -32,6 +32,7 @@ type Manager struct {
 	Running        bool   `json:"running"`
 	ServiceRefusal Result `json:"service_refusal"`
 	MemberRefusal  Result `json:"member_refusal"`
+	Locked         bool   `json:"locked,omitempty"` // clusvcadm -l: nothing is started
 }
 
 // Member is one line of clustat's member table.

@@ -1,0 +1,72 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Listen makes the socket, open to everyone: the policy is per request. A
+// socket that nobody answers on is taken over; one that somebody answers on
+// is an error, and so is anything that is not a socket.
+func Listen(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o666); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("cannot listen on %s: it is not a socket", path)
+	}
+	c, err := net.DialTimeout("unix", path, 5*time.Second)
+	if err == nil {
+		c.Close()
+		return fmt.Errorf("cannot listen on %s: another daemon answers there", path)
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("cannot listen on %s: %v", path, err)
+	}
+	return os.Remove(path)
+}
+
+// SystemError gives the C library's words for the system error in err, as the
+// original commands print them (`No such file or directory`); without one,
+// err's own words.
+func SystemError(err error) string {
+	text := err.Error()
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		text = errno.Error()
+	} else if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() {
+		text = syscall.ETIMEDOUT.Error()
+	}
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
