@@ -1,0 +1,222 @@
+package lab
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Guest is a virtual machine that counts on its serial line, ten times a
+// second (guest-init.sh); ready some four seconds after its start.
+type Guest struct {
+	Name    string
+	Memory  int // MiB; 0: 80
+	Ballast int // MiB of random memory that a migration has to carry
+}
+
+// Folder that `make deps` fills with the guest's kernel and initrd; on every
+// host, because it is on the machine.
+const guestDir = "/var/cache/fangnetz"
+
+// consoleFile is the guest's serial line on the host that runs it. Each host
+// has its own, and what one writes stays when the machine is gone.
+func consoleFile(name string) string { return "/var/log/" + name + ".console" }
+
+// XML is its libvirt definition, the same on all hosts.
+func (g Guest) XML() string {
+	memory := g.Memory
+	if memory == 0 {
+		memory = 80
+	}
+	id := sha256.Sum256([]byte(g.Name))
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80 // RFC 4122, version 4
+	return fmt.Sprintf(`<domain type='qemu'>
+  <name>%s</name>
+  <uuid>%x-%x-%x-%x-%x</uuid>
+  <memory unit='MiB'>%d</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='pc'>hvm</type>
+    <kernel>%s/vmlinuz</kernel>
+    <initrd>%s/initrd</initrd>
+    <cmdline>console=ttyS0 quiet panic=-1 ballast=%d</cmdline>
+  </os>
+  <features>
+    <acpi/>
+    <tcg><tb-cache unit='MiB'>32</tb-cache></tcg>
+  </features>
+  <on_poweroff>destroy</on_poweroff>
+  <on_reboot>restart</on_reboot>
+  <on_crash>destroy</on_crash>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <controller type='usb' model='none'/>
+    <serial type='file'>
+      <source path='%s' append='on'/>
+    </serial>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+`, g.Name, id[0:4], id[4:6], id[6:8], id[8:10], id[10:16], memory, guestDir, guestDir, g.Ballast, consoleFile(g.Name))
+}
+
+// Define makes the guest known to the host's libvirtd, as `virsh define` does
+// from a file.
+func (h *Host) Define(ctx context.Context, g Guest) error {
+	file := "/root/" + g.Name + ".xml"
+	if err := h.WriteFile(file, g.XML(), 0o644); err != nil {
+		return err
+	}
+	out, err := h.Run(ctx, "virsh", "define", file)
+	if err != nil {
+		return err
+	}
+	return out.Err()
+}
+
+// Tick is one line of a guest's counter.
+type Tick struct {
+	Boot string // the guest's boot id
+	Seq  int    // 1, 2, ... in that boot
+}
+
+// Console returns what the guest counted on this host since the rack was made,
+// whether the host is on or off; nothing when it never ran here.
+func (h *Host) Console(guest string) ([]Tick, error) {
+	text, err := os.ReadFile(filepath.Join(h.Logs(), strings.TrimPrefix(consoleFile(guest), "/var/log/")))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	ticks, _ := parseTicks(string(text))
+	return ticks, err
+}
+
+// parseTicks returns the whole lines of text that are ticks, and the rest after
+// the last line end. A line that a kill or a migration cut in two is left out.
+func parseTicks(text string) (ticks []Tick, rest string) {
+	for line := range strings.Lines(text) {
+		if !strings.HasSuffix(line, "\n") {
+			return ticks, line
+		}
+		if t, ok := parseTick(strings.TrimRight(line, "\r\n")); ok {
+			ticks = append(ticks, t)
+		}
+	}
+	return ticks, ""
+}
+
+func parseTick(line string) (Tick, bool) {
+	line, ok := strings.CutPrefix(line, "boot=")
+	boot, number, ok2 := strings.Cut(line, " seq=")
+	seq, err := strconv.Atoi(number)
+	return Tick{Boot: boot, Seq: seq}, ok && ok2 && err == nil && len(boot) == 36
+}
+
+// Seen is a tick, where and when it was seen.
+type Seen struct {
+	Tick
+	Host string
+	At   time.Time
+}
+
+// Watch looks at a guest's consoles on all hosts.
+type Watch struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu   sync.Mutex
+	seen []Seen
+	err  error
+}
+
+// Watch notes each tick of the guest from now on, on whichever host, within
+// 20 ms of its coming.
+func (l *Lab) Watch(guest string) *Watch {
+	ctx, cancel := context.WithCancel(l.ctx)
+	w := &Watch{cancel: cancel, done: make(chan struct{})}
+	var tails []*tail
+	for _, h := range l.Hosts {
+		t := &tail{host: h.Name, path: filepath.Join(h.Logs(), strings.TrimPrefix(consoleFile(guest), "/var/log/"))}
+		if info, err := os.Stat(t.path); err == nil {
+			t.offset = info.Size()
+		}
+		tails = append(tails, t)
+	}
+	go w.run(ctx, tails)
+	return w
+}
+
+func (w *Watch) run(ctx context.Context, tails []*tail) {
+	defer close(w.done)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		for _, t := range tails {
+			ticks, err := t.read()
+			now := time.Now()
+			w.mu.Lock()
+			for _, k := range ticks {
+				w.seen = append(w.seen, Seen{Tick: k, Host: t.host, At: now})
+			}
+			w.err = errors.Join(w.err, err)
+			w.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Seen returns what was seen so far, in the order of its coming.
+func (w *Watch) Seen() ([]Seen, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]Seen(nil), w.seen...), w.err
+}
+
+// Stop ends the watch and returns all that it saw.
+func (w *Watch) Stop() ([]Seen, error) {
+	w.cancel()
+	<-w.done
+	return w.Seen()
+}
+
+// tail reads on in a file that may come later.
+type tail struct {
+	host, path string
+	offset     int64
+	rest       string
+}
+
+func (t *tail) read() ([]Tick, error) {
+	f, err := os.Open(t.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() <= t.offset {
+		return nil, err
+	}
+	b := make([]byte, info.Size()-t.offset)
+	n, err := f.ReadAt(b, t.offset)
+	t.offset += int64(n)
+	var ticks []Tick
+	ticks, t.rest = parseTicks(t.rest + string(b[:n]))
+	return ticks, err
+}

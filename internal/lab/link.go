@@ -1,0 +1,110 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"strings"
+)
+
+// Link is one of the networks that each host has a foot in.
+type Link int
+
+const (
+	Public  Link = iota // eth0: users, administrators, power switches
+	Cluster             // eth1: corosync
+)
+
+var links = [...]struct {
+	bridge, device, prefix string
+}{
+	{"public", "eth0", "192.168.10."},
+	{"cluster", "eth1", "192.168.20."},
+}
+
+func (l Link) String() string { return links[l].bridge }
+
+// Address of the host on that link.
+func (h *Host) Address(l Link) string { return fmt.Sprintf("%s%d", links[l].prefix, 10+h.number) }
+
+// PowerAddress is where the host's power switch answers IPMI, on the public
+// link.
+func (h *Host) PowerAddress() string {
+	return fmt.Sprintf("%s%d", links[Public].prefix, 100+h.number)
+}
+
+// port is the name of the bridge's end of the host's cable.
+func (h *Host) port(l Link) string { return fmt.Sprintf("%s-%s", h.Name, links[l].device) }
+
+// cable makes the rack's bridges and puts the power switches' addresses on the
+// public one.
+func cable(ctx context.Context, hosts []*Host) error {
+	var b strings.Builder
+	fmt.Fprintln(&b, "link set lo up")
+	for _, l := range links {
+		// No snooping: corosync's multicast passes without a querier.
+		fmt.Fprintf(&b, "link add %s type bridge mcast_snooping 0\nlink set %s up\n", l.bridge, l.bridge)
+	}
+	for _, h := range hosts {
+		fmt.Fprintf(&b, "addr add %s/24 dev %s\n", h.PowerAddress(), Public)
+	}
+	return ip(ctx, b.String())
+}
+
+func uncable() error {
+	var b strings.Builder
+	for _, l := range links {
+		if _, err := net.InterfaceByName(l.bridge); err == nil {
+			fmt.Fprintf(&b, "link del %s\n", l.bridge)
+		}
+	}
+	return ip(context.Background(), b.String())
+}
+
+// plugIn lays the host's cables, one from each bridge. A device has the same
+// hardware address after each boot, or its peers would ask for the old one.
+func (h *Host) plugIn(ctx context.Context, pid int) error {
+	h.unplug() // what a boot that was cut short may have left
+	var outside, inside strings.Builder
+	fmt.Fprintln(&inside, "link set lo up")
+	for i, l := range links {
+		port := h.port(Link(i))
+		fmt.Fprintf(&outside, "link add %s type veth peer name %s address 52:54:00:0a:%02x:%02x netns %d\nlink set %s master %s up\n",
+			port, l.device, i, h.number, pid, port, l.bridge)
+		fmt.Fprintf(&inside, "addr add %s/24 dev %s\nlink set %s up\n", h.Address(Link(i)), l.device, l.device)
+	}
+	if err := ip(ctx, outside.String()); err != nil {
+		return err
+	}
+	return ip(ctx, inside.String(), "nsenter", "-n", "-t", fmt.Sprint(pid), "--")
+}
+
+// unplug removes the host's cables at once; the kernel would take its time.
+func (h *Host) unplug() {
+	for i := range links {
+		_ = ip(context.Background(), "link del "+h.port(Link(i))+"\n")
+	}
+}
+
+// Cut pulls the host's cable of that link out of the switch: its device loses
+// the carrier. A boot plugs it in again.
+func (h *Host) Cut(ctx context.Context, l Link) error {
+	return ip(ctx, "link set "+h.port(l)+" down\n")
+}
+
+// Mend plugs it in again.
+func (h *Host) Mend(ctx context.Context, l Link) error {
+	return ip(ctx, "link set "+h.port(l)+" up\n")
+}
+
+// ip feeds lines to ip(8), run behind prefix.
+func ip(ctx context.Context, lines string, prefix ...string) error {
+	argv := append(prefix, "ip", "-batch", "-")
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Stdin = strings.NewReader(lines)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot set up links with %q: %v: %s", lines, err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
