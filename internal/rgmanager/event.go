@@ -1,0 +1,243 @@
+package rgmanager
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"fangnetz/internal/cluster"
+)
+
+// Time is milliseconds since the epoch, by the clock of the event's sender.
+type Time = int64
+
+// Event is what happened, in the order that all nodes share.
+type Event interface {
+	// String is the event as scenario files and the log write it.
+	String() string
+	kind() string
+}
+
+type (
+	// Membership is a new view: who is here and whether they have quorum.
+	Membership struct {
+		Ring    cluster.RingID
+		Online  cluster.NodeIDs // in the ring
+		Members []Member        // with a cmand that takes part, sorted by node
+		Left    []cluster.Departure
+		Quorate bool
+	}
+
+	// Request is an administrator's wish for a service.
+	Request struct {
+		ID       string // unique, chosen by From; the Reply carries it
+		From     cluster.NodeID
+		At       Time
+		Verb     string // enable, disable, stop, restart, relocate, migrate
+		Service  string // full name
+		Target   cluster.NodeID
+		ByDomain bool // enable -F
+	}
+
+	// Done ends the operation Op that a node was told to carry out.
+	Done struct {
+		Op         uint64
+		Node       cluster.NodeID
+		At         Time
+		Error      string // empty: success
+		Running    bool   // Find: it runs here; Migrate that failed: it still runs here
+		Definition string // Find: its definition here, if any
+	}
+
+	// Fenced ends the operation Op that was to fence Victim.
+	Fenced struct {
+		Op     uint64
+		Victim cluster.NodeID
+		At     Time
+		Error  string // empty: success
+	}
+
+	// Probed says which services a node runs, in answer to Probe.
+	Probed struct {
+		Op          uint64
+		Node        cluster.NodeID
+		At          Time
+		Running     []string          // full names, sorted
+		Definitions map[string]string // by full name: what is defined or kept there
+	}
+
+	// Broken says that a service that should run on a node does not.
+	Broken struct {
+		Node    cluster.NodeID
+		At      Time
+		Service string
+		Op      uint64 // the service's latest operation when it was seen
+		Reason  string // libvirt's word, e.g. crashed
+	}
+
+	// Defined says that a service's definition was changed on a node.
+	Defined struct {
+		Node       cluster.NodeID
+		At         Time
+		Service    string
+		Definition string
+	}
+
+	// Proposed is a new cluster.conf, to be stored by all or by none.
+	Proposed struct {
+		ID   string
+		From cluster.NodeID
+		At   Time
+		Text string
+	}
+
+	// Acknowledged is an administrator's word that a node is off.
+	Acknowledged struct {
+		ID   string
+		From cluster.NodeID
+		At   Time
+		Node cluster.NodeID
+	}
+
+	// Leaving says that a node's cmand was told to end.
+	Leaving struct {
+		Node cluster.NodeID
+		At   Time
+	}
+
+	// Elapsed ends a Wait.
+	Elapsed struct {
+		Wait uint64
+		At   Time
+	}
+)
+
+// Member is one node of a Membership.
+type Member struct {
+	Node cluster.NodeID
+	Boot string // differs each time its cmand starts
+}
+
+func (Membership) kind() string   { return "membership" }
+func (Request) kind() string      { return "request" }
+func (Done) kind() string         { return "done" }
+func (Fenced) kind() string       { return "fenced" }
+func (Probed) kind() string       { return "probed" }
+func (Broken) kind() string       { return "broken" }
+func (Defined) kind() string      { return "defined" }
+func (Proposed) kind() string     { return "proposed" }
+func (Acknowledged) kind() string { return "acknowledged" }
+func (Leaving) kind() string      { return "leaving" }
+func (Elapsed) kind() string      { return "elapsed" }
+
+func (e Membership) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "members")
+	for _, m := range e.Members {
+		fmt.Fprintf(&b, " %d", m.Node)
+	}
+	for _, l := range e.Left {
+		fmt.Fprintf(&b, ", %d %s", l.Node, l.Reason)
+	}
+	if !e.Quorate {
+		b.WriteString(", inquorate")
+	}
+	return b.String()
+}
+
+func (e Request) String() string {
+	s := fmt.Sprintf("request from %d: %s %s", e.From, e.Verb, e.Service)
+	if e.Target != 0 {
+		s += fmt.Sprintf(" on %d", e.Target)
+	}
+	if e.ByDomain {
+		s += " by domain"
+	}
+	return s
+}
+
+func (e Done) String() string {
+	s := fmt.Sprintf("done %d on %d", e.Op, e.Node)
+	if e.Running {
+		s += " running"
+	}
+	return s + failure(e.Error)
+}
+
+func (e Fenced) String() string { return fmt.Sprintf("fenced %d%s", e.Victim, failure(e.Error)) }
+
+func (e Probed) String() string {
+	return fmt.Sprintf("probed %d: %s", e.Node, strings.Join(e.Running, " "))
+}
+
+func (e Broken) String() string {
+	return fmt.Sprintf("broken %s on %d: %s", e.Service, e.Node, e.Reason)
+}
+
+func (e Defined) String() string      { return fmt.Sprintf("defined %s on %d", e.Service, e.Node) }
+func (e Proposed) String() string     { return fmt.Sprintf("proposed configuration from %d", e.From) }
+func (e Acknowledged) String() string { return fmt.Sprintf("acknowledged %d", e.Node) }
+func (e Leaving) String() string      { return fmt.Sprintf("leaving %d", e.Node) }
+func (e Elapsed) String() string      { return fmt.Sprintf("elapsed %d", e.Wait) }
+
+func failure(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " failed: " + text
+}
+
+// envelope is an event on its way between nodes.
+type envelope struct {
+	Kind  string
+	Event json.RawMessage
+}
+
+// EncodeEvent is the event as it travels between nodes.
+func EncodeEvent(ev Event) ([]byte, error) {
+	body, err := json.Marshal(ev)
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode %s: %v", ev, err)
+	}
+	return json.Marshal(envelope{ev.kind(), body})
+}
+
+// DecodeEvent undoes EncodeEvent. A kind that this release does not know is
+// an error; the caller drops the event.
+func DecodeEvent(data []byte) (Event, error) {
+	var env envelope
+	if err := json.Unmarshal(data, &env); err != nil {
+		return nil, fmt.Errorf("cannot decode event: %v", err)
+	}
+	switch env.Kind {
+	case "request":
+		return decode[Request](env)
+	case "done":
+		return decode[Done](env)
+	case "fenced":
+		return decode[Fenced](env)
+	case "probed":
+		return decode[Probed](env)
+	case "broken":
+		return decode[Broken](env)
+	case "defined":
+		return decode[Defined](env)
+	case "proposed":
+		return decode[Proposed](env)
+	case "acknowledged":
+		return decode[Acknowledged](env)
+	case "leaving":
+		return decode[Leaving](env)
+	case "elapsed":
+		return decode[Elapsed](env)
+	}
+	return nil, fmt.Errorf("cannot decode event: unknown kind %q", env.Kind)
+}
+
+func decode[E Event](env envelope) (Event, error) {
+	var ev E
+	if err := json.Unmarshal(env.Event, &ev); err != nil {
+		return nil, fmt.Errorf("cannot decode event %q: %v", env.Kind, err)
+	}
+	return ev, nil
+}

@@ -1,0 +1,443 @@
+package rgmanager
+
+import (
+	"fmt"
+	"slices"
+
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/conf"
+)
+
+// kind is what a job is for.
+type kind string
+
+const (
+	start          kind = "start"            // our own decision
+	enable         kind = "enable"           // clusvcadm -e
+	enableByDomain kind = "enable by domain" // clusvcadm -e -F
+	relocate       kind = "relocate"
+	restart        kind = "restart"
+	migrate        kind = "migrate"
+	stop           kind = "stop"
+	disable        kind = "disable"
+	recovery       kind = "recover" // its status check failed
+	leave          kind = "leave"   // its node is leaving
+)
+
+// phase is what a job is waiting for.
+type phase string
+
+const (
+	finding   phase = "finding"   // every ready node to say whether it runs the service
+	settling  phase = "settling"  // the same, of both ends of a migration
+	starting  phase = "starting"  // Start
+	cleaning  phase = "cleaning"  // Stop, after a Start that failed
+	stopping  phase = "stopping"  // Stop
+	migrating phase = "migrating" // Migrate
+)
+
+// job is what is being done with one service. A service has one at a time.
+type job struct {
+	Kind    kind
+	Request *Request        `json:",omitempty"` // who gets the answer; nil: our own decision
+	Home    cluster.NodeID  // the node that handles it, and the last resort of a relocation
+	Prefer  cluster.NodeID  // the node asked for; 0: any
+	Tried   cluster.NodeIDs // where it failed
+	Walking bool            // Home could not: others are tried in turn
+	Last    bool            // others could not: Home is tried once more
+
+	Phase   phase
+	Op      uint64
+	On      cluster.NodeID  // where the phase happens, or will
+	Asked   cluster.NodeIDs // finding, settling: who has not answered
+	FoundOn cluster.NodeIDs // finding, settling: who runs it
+	Unsure  cluster.NodeIDs // finding, settling: who could not tell
+}
+
+// begin starts a job on a service that has none.
+func (m *Machine) begin(name string, c *conf.Service, s *service, j *job) {
+	s.Job = j
+	switch j.Kind {
+	case start, enable:
+		if j.Walking {
+			m.walk(name, c, s)
+			return
+		}
+		m.startOn(name, s, j.Home)
+	case enableByDomain:
+		m.walk(name, c, s)
+	case relocate:
+		if s.Owner == 0 {
+			s.State = cluster.Stopped
+			m.walk(name, c, s)
+			return
+		}
+		m.stopOn(name, s, s.Owner, cluster.Stopping)
+	case restart:
+		if s.Owner == 0 {
+			m.startOn(name, s, j.Home)
+			return
+		}
+		m.stopOn(name, s, s.Owner, cluster.Stopping)
+	case recovery:
+		m.stopOn(name, s, s.Owner, cluster.Recoverable)
+	case stop, disable, leave:
+		m.stopOn(name, s, j.Home, cluster.Stopping)
+	case migrate:
+		j.Phase, j.On = migrating, s.Owner
+		s.MayRun = s.MayRun.With(j.Prefer)
+		m.note(s.Owner, "notice", "Migrating %s to %s", name, m.nodeName(j.Prefer))
+		m.do(Migrate{Op: m.opOf(s), On: j.On, Service: name, To: j.Prefer})
+	}
+}
+
+// opOf numbers the job's next operation.
+func (m *Machine) opOf(s *service) uint64 {
+	s.LastOp = m.nextOp()
+	s.Job.Op = s.LastOp
+	return s.LastOp
+}
+
+// startOn starts the service on id, once every ready node has looked for it
+// (rgmanager, "Virtual machines seen by rgmanager": Found elsewhere).
+func (m *Machine) startOn(name string, s *service, id cluster.NodeID) {
+	s.Job.On = id
+	m.seek(name, s, finding, m.ready())
+}
+
+func (m *Machine) seek(name string, s *service, p phase, ids cluster.NodeIDs) {
+	j := s.Job
+	j.Phase, j.Asked, j.FoundOn, j.Unsure = p, ids, nil, nil
+	op := m.opOf(s)
+	for _, id := range ids {
+		m.do(Find{Op: op, On: id, Service: name})
+	}
+	if len(ids) == 0 {
+		m.sought(name, m.conf.Service(name), s)
+	}
+}
+
+// askedNoMore goes on without the answer of a node whose cmand is gone.
+func (m *Machine) askedNoMore(name string, s *service, id cluster.NodeID) {
+	if j := s.Job; j != nil && j.Asked.Has(id) {
+		j.Asked, j.Unsure = j.Asked.Without(id), j.Unsure.With(id)
+		if len(j.Asked) == 0 {
+			m.sought(name, m.conf.Service(name), s)
+		}
+	}
+}
+
+// sought acts on what the nodes that were asked have said.
+func (m *Machine) sought(name string, c *conf.Service, s *service) {
+	j := s.Job
+	if j.Phase == settling {
+		m.settle(name, c, s)
+		return
+	}
+	switch blockers := m.blockers(s, j.On); {
+	case len(j.FoundOn) == 1 && len(s.MayRun.Without(j.FoundOn[0])) == 0:
+		id := j.FoundOn[0]
+		m.note(id, "notice", "Migration: %s is running on %d", name, id)
+		m.adopt(s, id)
+		m.finish(name, c, s, cluster.Success)
+	case len(j.FoundOn) > 1:
+		m.note(0, "crit", "%s runs on %d nodes at once; not touching it", name, len(j.FoundOn))
+		m.finish(name, c, s, cluster.Failure)
+	case len(blockers) > 0:
+		m.giveUp(name, c, s, m.whyBlocked(blockers))
+	case len(s.MayRun.Without(j.On)) > 0: // a ready node that could not tell
+		m.note(j.On, "err", "cannot tell whether %s runs on %s; not starting it", name, m.nodeName(s.MayRun.Without(j.On)[0]))
+		m.giveUp(name, c, s, cluster.Failure)
+	case !m.ready().Has(j.On):
+		s.State = cluster.Recovering
+		m.startFailed(name, c, s)
+	default:
+		m.startNow(name, s)
+	}
+}
+
+// whyBlocked is what a request is told that has to wait for these nodes.
+func (m *Machine) whyBlocked(ids cluster.NodeIDs) cluster.Result {
+	for _, id := range ids {
+		if n := m.Nodes[id]; n != nil && n.Victim != nil {
+			return cluster.FencePending
+		}
+	}
+	return cluster.TryAgain
+}
+
+func (m *Machine) startNow(name string, s *service) {
+	j := s.Job
+	switch s.State {
+	case cluster.Disabled:
+		m.note(j.On, "notice", "Starting disabled service %s", name)
+	case cluster.Recovering:
+		m.note(j.On, "notice", "Recovering failed service %s", name)
+	default:
+		m.note(j.On, "notice", "Starting stopped service %s", name)
+	}
+	s.Restarts++
+	if s.State != cluster.Recovering {
+		s.Restarts = 0
+	}
+	s.State, s.Owner, s.Changed = cluster.Starting, j.On, m.Now
+	s.MayRun = cluster.NodeIDs{j.On}
+	j.Phase = starting
+	m.do(Start{Op: m.opOf(s), On: j.On, Service: name, Definition: s.Definition})
+}
+
+// stopOn stops the service on id; its state meanwhile is st.
+func (m *Machine) stopOn(name string, s *service, id cluster.NodeID, st cluster.State) {
+	s.State, s.Changed = st, m.Now
+	if st == cluster.Recoverable {
+		s.Owner, s.LastOwner = 0, id
+	}
+	s.Job.Phase, s.Job.On = stopping, id
+	m.note(id, "notice", "Stopping service %s", name)
+	m.do(Stop{Op: m.opOf(s), On: id, Service: name})
+}
+
+// done ends an operation.
+func (m *Machine) done(ev Done) {
+	if m.updateDone(ev) {
+		return
+	}
+	for i := range m.conf.Services {
+		c := &m.conf.Services[i]
+		name := c.FullName()
+		if s := m.Services[name]; s != nil && s.Job != nil && s.Job.Op == ev.Op {
+			m.jobDone(name, c, s, ev)
+			return
+		}
+	}
+}
+
+func (m *Machine) jobDone(name string, c *conf.Service, s *service, ev Done) {
+	j := s.Job
+	switch j.Phase {
+	case finding, settling:
+		if !j.Asked.Has(ev.Node) {
+			return
+		}
+		j.Asked = j.Asked.Without(ev.Node)
+		m.learn(s, ev.Node, ev.Definition)
+		switch {
+		case ev.Error != "":
+			j.Unsure = j.Unsure.With(ev.Node)
+		case ev.Running:
+			j.FoundOn, s.MayRun = j.FoundOn.With(ev.Node), s.MayRun.With(ev.Node)
+		default:
+			s.MayRun = s.MayRun.Without(ev.Node)
+		}
+		if len(j.Asked) == 0 {
+			m.sought(name, c, s)
+		}
+	case starting:
+		if ev.Error != "" {
+			m.note(j.On, "warning", "#68: Failed to start %s; %s", name, ev.Error)
+			s.State, s.Owner, s.LastOwner = cluster.Recoverable, 0, j.On
+			j.Phase = cleaning
+			m.do(Stop{Op: m.opOf(s), On: j.On, Service: name})
+			return
+		}
+		m.note(j.On, "notice", "Service %s started", name)
+		s.State = cluster.Started
+		m.finish(name, c, s, cluster.Success)
+	case cleaning, stopping:
+		if ev.Error != "" {
+			m.stopFailed(name, c, s, ev.Error)
+			return
+		}
+		s.MayRun = s.MayRun.Without(j.On)
+		if j.Phase == cleaning {
+			s.State, s.Changed = cluster.Recovering, m.Now
+			m.startFailed(name, c, s)
+			return
+		}
+		m.afterStop(name, c, s)
+	case migrating:
+		m.migrated(name, c, s, ev)
+	}
+}
+
+// stopFailed keeps the service where it is: nobody may start it again until
+// an administrator has disabled it.
+func (m *Machine) stopFailed(name string, c *conf.Service, s *service, why string) {
+	j := s.Job
+	result := cluster.Aborted
+	s.State, s.Changed, s.Owner, s.LastOwner = cluster.Failed, m.Now, 0, j.On
+	m.note(j.On, "crit", "#12: RG %s failed to stop; intervention required: %s", name, why)
+	switch {
+	case j.Kind == disable && j.Walking: // was failed before
+		s.State, result = cluster.Disabled, cluster.Warning
+		m.note(j.On, "alert", "Marking %s as 'disabled', but some resources may still be allocated!", name)
+	case j.Kind == stop || j.Kind == disable || j.Kind == enableByDomain:
+		result = cluster.Failure
+	}
+	m.finish(name, c, s, result)
+}
+
+// afterStop goes on with a job whose service has been stopped in good order.
+func (m *Machine) afterStop(name string, c *conf.Service, s *service) {
+	j := s.Job
+	if s.Owner != 0 {
+		s.Owner, s.LastOwner = 0, s.Owner
+	}
+	s.State, s.Changed = cluster.Stopped, m.Now
+	s.Flags &^= cluster.Partial
+	switch j.Kind {
+	case disable:
+		s.State = cluster.Disabled
+		m.note(j.On, "notice", "Service %s is %s", name, s.State)
+		m.finish(name, c, s, cluster.Success)
+	case stop, leave:
+		m.note(j.On, "notice", "Service %s is %s", name, s.State)
+		m.finish(name, c, s, cluster.Success)
+	case restart:
+		m.startOn(name, s, j.Home)
+	case relocate:
+		m.walk(name, c, s)
+	case recovery:
+		s.State = cluster.Recovering
+		m.recover(name, c, s)
+	}
+}
+
+// startFailed goes on after a failed start that was cleaned up.
+func (m *Machine) startFailed(name string, c *conf.Service, s *service) {
+	j := s.Job
+	if j.Last {
+		m.giveUp(name, c, s, cluster.Failure)
+		return
+	}
+	j.Tried = j.Tried.With(j.On)
+	if !j.Walking && j.Kind != relocate && j.Kind != enableByDomain {
+		m.note(j.On, "warning", "#71: Relocating failed service %s", name)
+		j.Walking = true
+	}
+	m.walk(name, c, s)
+}
+
+// walk tries the next node (rgmanager, "Failure, recovery policy, restart
+// limits": Relocation).
+func (m *Machine) walk(name string, c *conf.Service, s *service) {
+	j := s.Job
+	online := m.ready()
+	others := slices.DeleteFunc(slices.Clone(online), func(id cluster.NodeID) bool {
+		return j.Tried.Has(id) || id == j.Home && j.Kind != enableByDomain
+	})
+	if j.Prefer != 0 && !j.Tried.Has(j.Prefer) && online.Has(j.Prefer) {
+		switch {
+		case m.score(c, s, j.Prefer, online) == illegal:
+			m.lastResort(name, c, s)
+		default:
+			m.startOn(name, s, j.Prefer)
+		}
+		return
+	}
+	switch target, ok := m.bestTarget(name, c, s, others, others); {
+	case ok:
+		m.startOn(name, s, target)
+	case j.Kind == enableByDomain || j.Kind != relocate && len(others) == 0:
+		m.giveUp(name, c, s, cluster.Failure)
+	default:
+		m.lastResort(name, c, s)
+	}
+}
+
+func (m *Machine) lastResort(name string, c *conf.Service, s *service) {
+	j := s.Job
+	if !m.ready().Has(j.Home) {
+		m.giveUp(name, c, s, cluster.Failure)
+		return
+	}
+	m.note(j.Home, "warning", "#70: Failed to relocate %s; restarting locally", name)
+	j.Last = true
+	m.startOn(name, s, j.Home)
+}
+
+// giveUp leaves the service stopped until the next transition, or disabled if
+// it was so.
+func (m *Machine) giveUp(name string, c *conf.Service, s *service, r cluster.Result) {
+	if s.State != cluster.Disabled && s.State != cluster.Failed {
+		s.State = cluster.Stopped
+	}
+	m.finish(name, c, s, r)
+}
+
+func (m *Machine) adopt(s *service, id cluster.NodeID) {
+	if s.Owner != id && s.Owner != 0 {
+		s.LastOwner = s.Owner
+	}
+	s.State, s.Owner, s.MayRun = cluster.Started, id, cluster.NodeIDs{id}
+}
+
+// stopped marks a service that was found not to run on its owner.
+func (m *Machine) stopped(s *service) {
+	s.State, s.Changed = cluster.Stopped, m.Now
+	s.Owner, s.LastOwner = 0, s.Owner
+}
+
+// finish ends a service's job: the request is answered, services that depend
+// on it are looked at, and the next request has its turn.
+func (m *Machine) finish(name string, c *conf.Service, s *service, r cluster.Result) {
+	j := s.Job
+	if j.Last && r == cluster.Success {
+		r = cluster.RunsOnOriginal
+	}
+	m.answer(j.Request, r, s.Owner)
+	s.Job = nil
+	m.dependants(name)
+	if j.Kind == leave {
+		m.consider(name, c, s, m.ready())
+	}
+	for s.Job == nil && len(s.Queue) > 0 {
+		next := s.Queue[0]
+		s.Queue = s.Queue[1:]
+		m.request(next)
+	}
+	m.depart()
+}
+
+// abandon drops a service's job and queue, its operation's result unknown.
+func (m *Machine) abandon(s *service, r cluster.Result) {
+	queue := s.Queue
+	s.Queue = nil
+	if s.Job != nil {
+		m.answer(s.Job.Request, r, 0)
+		s.Job = nil
+	}
+	for i := range queue {
+		m.answer(&queue[i], r, 0)
+	}
+}
+
+func (m *Machine) answer(r *Request, result cluster.Result, owner cluster.NodeID) {
+	if r != nil {
+		m.do(Reply{On: r.From, ID: r.ID, Result: result, Owner: owner})
+	}
+}
+
+// resumeJob repeats the operation that a node was on when its cmand died;
+// runs says whether the service runs there now.
+func (m *Machine) resumeJob(name string, c *conf.Service, s *service, runs bool) {
+	j := s.Job
+	switch j.Phase {
+	case starting:
+		if runs {
+			m.jobDone(name, c, s, Done{Op: j.Op, Node: j.On})
+			return
+		}
+		m.do(Start{Op: m.opOf(s), On: j.On, Service: name, Definition: s.Definition})
+	case stopping, cleaning:
+		if !runs {
+			m.jobDone(name, c, s, Done{Op: j.Op, Node: j.On})
+			return
+		}
+		m.do(Stop{Op: m.opOf(s), On: j.On, Service: name})
+	case migrating:
+		m.migrated(name, c, s, Done{Op: j.Op, Node: j.On, Error: "cmand was restarted"})
+	}
+}
+
+func (j *job) String() string { return fmt.Sprintf("%s, %s on %d", j.Kind, j.Phase, j.On) }

@@ -1,0 +1,220 @@
+package rgmanager
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/conf"
+)
+
+// Machine is one node's replica of all decisions. It is not safe for
+// concurrent use: one goroutine owns it.
+type Machine struct {
+	state
+	conf      *conf.Config // what state.Config says
+	exclusive bool         // some service is
+	now       Time         // of the newest event that carried a time
+	actions   []Action
+}
+
+// state is all that replicas must agree on, and what a Snapshot carries.
+type state struct {
+	Config   string // the text of cluster.conf in force
+	Ring     cluster.RingID
+	Quorate  bool
+	Nodes    map[cluster.NodeID]*node
+	Services map[string]*service // by full name, as in Config
+	Waits    map[uint64]*wait
+	Update   *update `json:",omitempty"`
+	LastOp   uint64  // numbers operations and waits
+	Now      Time
+}
+
+// node is what is known of one clusternode.
+type node struct {
+	Online   bool   // in the ring
+	Up       bool   // its cmand takes part
+	Boot     string // of that cmand
+	Ready    bool   // it said what it runs, and may be given work
+	Probe    uint64 // operation of the latest Probe sent to it
+	Leaving  bool   // shutting down: it is given nothing new
+	Departed bool   // and was told that it may go
+	// Clean means that it runs nothing of ours: it left in good order or was
+	// fenced. A node that is neither up nor clean must be fenced.
+	Clean  bool
+	Victim *victim `json:",omitempty"`
+}
+
+// wait is a running Wait and what it is for.
+type wait struct {
+	On      cluster.NodeID // counts the time
+	For     time.Duration
+	Purpose string // grace, fence
+	Node    cluster.NodeID
+}
+
+// GraceTime is how long a node's cmand may be gone, its ring going on, before
+// the node is fenced.
+const GraceTime = 15 * time.Second
+
+// New returns a machine that knows the configuration and nothing else: the
+// state of a cluster that is just forming. The text must have passed
+// conf.Parse.
+func New(config string) (*Machine, error) {
+	m := &Machine{state: state{
+		Nodes:    map[cluster.NodeID]*node{},
+		Services: map[string]*service{},
+		Waits:    map[uint64]*wait{},
+	}}
+	if err := m.load(config); err != nil {
+		return nil, err
+	}
+	for _, n := range m.conf.Nodes {
+		m.Nodes[n.ID] = &node{}
+	}
+	for _, s := range m.conf.Services {
+		m.Services[s.FullName()] = newService()
+	}
+	return m, nil
+}
+
+// load makes text the configuration that the rules read.
+func (m *Machine) load(text string) error {
+	doc, err := conf.Parse("cluster.conf", []byte(text))
+	if err != nil {
+		return err
+	}
+	m.Config = text
+	m.conf, _ = doc.Config()
+	m.exclusive = slices.ContainsFunc(m.conf.Services, func(s conf.Service) bool { return s.Exclusive > 0 })
+	return nil
+}
+
+// Conf is the configuration in force. The caller may not change it.
+func (m *Machine) Conf() *conf.Config { return m.conf }
+
+// Step applies ev, the next event in the order that all nodes share, and
+// returns what is to be done, in order. An event that makes no sense now is
+// dropped.
+func (m *Machine) Step(ev Event) []Action {
+	m.actions = nil
+	switch ev := ev.(type) {
+	case Membership:
+		m.membership(ev)
+	case Request:
+		m.clock(ev.At)
+		m.request(ev)
+	case Done:
+		m.clock(ev.At)
+		m.done(ev)
+	case Fenced:
+		m.clock(ev.At)
+		m.fenced(ev)
+	case Probed:
+		m.clock(ev.At)
+		m.probed(ev)
+	case Broken:
+		m.clock(ev.At)
+		m.broken(ev)
+	case Defined:
+		m.clock(ev.At)
+		m.defined(ev)
+	case Proposed:
+		m.clock(ev.At)
+		m.proposed(ev)
+	case Acknowledged:
+		m.clock(ev.At)
+		m.acknowledged(ev)
+	case Leaving:
+		m.clock(ev.At)
+		m.leaving(ev)
+	case Elapsed:
+		m.clock(ev.At)
+		m.elapsed(ev)
+	}
+	return m.actions
+}
+
+// clock takes over an event's time; it never runs backwards.
+func (m *Machine) clock(at Time) { m.Now = max(m.Now, at) }
+
+func (m *Machine) do(a Action) { m.actions = append(m.actions, a) }
+
+// note logs on node id, or on the senior member when that is 0.
+func (m *Machine) note(id cluster.NodeID, level, format string, args ...any) {
+	if id == 0 {
+		id = m.senior()
+	}
+	m.do(Note{On: id, Level: level, Text: fmt.Sprintf(format, args...)})
+}
+
+func (m *Machine) nextOp() uint64 {
+	m.LastOp++
+	return m.LastOp
+}
+
+// nodeIDs returns all known nodes, sorted.
+func (m *Machine) nodeIDs() []cluster.NodeID { return slices.Sorted(maps.Keys(m.Nodes)) }
+
+// ready returns the nodes that may be given work, sorted.
+func (m *Machine) ready() cluster.NodeIDs {
+	var ids cluster.NodeIDs
+	for _, id := range m.nodeIDs() {
+		if n := m.Nodes[id]; n.Ready && !n.Leaving {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// senior is the lowest node whose cmand takes part; 0 if there is none. It
+// fences and counts time for all.
+func (m *Machine) senior() cluster.NodeID {
+	for _, id := range m.nodeIDs() {
+		if m.Nodes[id].Up {
+			return id
+		}
+	}
+	return 0
+}
+
+// inOrder walks the services as the configuration lists them.
+func (m *Machine) inOrder(visit func(name string, c *conf.Service, s *service)) {
+	for i := range m.conf.Services {
+		c := &m.conf.Services[i]
+		name := c.FullName()
+		if s := m.Services[name]; s != nil {
+			visit(name, c, s)
+		}
+	}
+}
+
+// wait starts counting time on the senior member.
+func (m *Machine) wait(d time.Duration, purpose string, id cluster.NodeID) {
+	w := &wait{On: m.senior(), For: d, Purpose: purpose, Node: id}
+	op := m.nextOp()
+	m.Waits[op] = w
+	m.do(Wait{ID: op, On: w.On, For: d})
+}
+
+// unwait forgets the waits for a node and a purpose.
+func (m *Machine) unwait(purpose string, id cluster.NodeID) {
+	maps.DeleteFunc(m.Waits, func(_ uint64, w *wait) bool { return w.Purpose == purpose && w.Node == id })
+}
+
+func (m *Machine) elapsed(ev Elapsed) {
+	w := m.Waits[ev.Wait]
+	if w == nil {
+		return
+	}
+	delete(m.Waits, ev.Wait)
+	switch w.Purpose {
+	case "grace":
+		m.graceOver(w.Node)
+	case "fence":
+		m.fence(w.Node)
+	}
+}

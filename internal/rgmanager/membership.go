@@ -1,0 +1,304 @@
+package rgmanager
+
+import (
+	"maps"
+	"slices"
+
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/conf"
+)
+
+// membership takes over a new view. A member whose boot changed has left and
+// come back between two views.
+func (m *Machine) membership(ev Membership) {
+	wasQuorate := m.Quorate
+	m.Ring, m.Quorate = ev.Ring, ev.Quorate
+	here := map[cluster.NodeID]string{}
+	for _, member := range ev.Members {
+		here[member.Node] = member.Boot
+		if m.Nodes[member.Node] == nil { // not in cluster.conf any more, or not yet
+			m.Nodes[member.Node] = &node{}
+		}
+	}
+	reasons := map[cluster.NodeID]cluster.Reason{}
+	for _, l := range ev.Left {
+		reasons[l.Node] = l.Reason
+	}
+
+	var lost, joined []cluster.NodeID
+	for _, id := range m.nodeIDs() {
+		n := m.Nodes[id]
+		boot, up := here[id]
+		n.Online = ev.Online.Has(id)
+		if n.Up && (!up || boot != n.Boot) {
+			lost = append(lost, id)
+			n.Up, n.Ready = false, false
+			if n.Leaving && !up && reasons[id] != cluster.ProcessDied && !m.busy(id) {
+				n.Clean = true
+			}
+			n.Leaving, n.Departed = false, false
+		}
+		if up && !n.Up {
+			joined = append(joined, id)
+			n.Up, n.Boot, n.Clean = true, boot, false
+			m.spare(id)
+		}
+	}
+	m.handOver()
+
+	switch {
+	case !m.Quorate:
+		m.dissolve(wasQuorate)
+		return
+	case !wasQuorate:
+		m.form()
+		return
+	}
+	for _, id := range lost {
+		m.inOrder(func(name string, _ *conf.Service, s *service) { m.askedNoMore(name, s, id) })
+		if !m.Nodes[id].Up {
+			m.lose(id)
+		}
+	}
+	for _, id := range m.nodeIDs() { // in its grace time, and now gone from the ring
+		if n := m.Nodes[id]; !n.Up && !n.Online && !n.Clean && n.Victim == nil {
+			m.condemn(id, m.conf.FenceDaemon.PostFailDelay)
+		}
+	}
+	for _, id := range joined {
+		m.probe(id)
+	}
+	m.updateMembers()
+	m.evaluate()
+}
+
+// busy reports whether an operation or a service of ours may be on the node,
+// frozen services left out: those stay when cmand leaves.
+func (m *Machine) busy(id cluster.NodeID) bool {
+	for _, s := range m.Services {
+		if s.MayRun.Has(id) && s.Flags&cluster.Frozen == 0 && s.State != cluster.Failed {
+			return true
+		}
+	}
+	return false
+}
+
+// form begins anew with a quorum: nothing is known of the services until every
+// configured node has said what it runs, has been fenced, or is trusted
+// through clean_start (rgmanager, "Daemon life cycle, quorum, fencing").
+func (m *Machine) form() {
+	m.note(0, "notice", "Quorum formed")
+	unknown := cluster.NodeIDs{}
+	for _, id := range m.nodeIDs() {
+		n := m.Nodes[id]
+		n.Ready = false
+		switch {
+		case n.Up:
+		case n.Clean:
+			continue
+		case m.conf.FenceDaemon.CleanStart:
+			n.Clean = true
+			continue
+		default:
+			m.condemn(id, m.conf.FenceDaemon.PostJoinDelay)
+		}
+		unknown = unknown.With(id)
+	}
+	m.inOrder(func(_ string, _ *conf.Service, s *service) {
+		*s = service{State: cluster.Uninitialized, MayRun: unknown, Definition: s.Definition}
+	})
+	for _, id := range m.nodeIDs() {
+		if m.Nodes[id].Up {
+			m.probe(id)
+		}
+	}
+}
+
+// dissolve ends all work: every member stops what it may run, at once.
+func (m *Machine) dissolve(wasQuorate bool) {
+	if !wasQuorate {
+		return
+	}
+	if m.Update != nil {
+		m.do(Reply{On: m.Update.From, ID: m.Update.ID, Result: cluster.NoQuorum})
+		m.Update = nil
+	}
+	for _, id := range m.nodeIDs() {
+		m.spare(id)
+		m.unwait("grace", id)
+		if m.Nodes[id].Up {
+			m.Nodes[id].Ready = false
+			m.note(id, "emerg", "#1: Quorum Dissolved")
+		}
+	}
+	m.inOrder(func(name string, _ *conf.Service, s *service) {
+		m.abandon(s, cluster.NoQuorum)
+		for _, r := range s.Queue {
+			m.answer(&r, cluster.NoQuorum, 0)
+		}
+		for _, id := range s.MayRun {
+			if m.Nodes[id].Up {
+				m.do(Stop{Op: m.nextOp(), On: id, Service: name, Hard: true})
+			}
+		}
+		*s = service{State: cluster.Uninitialized, MayRun: s.MayRun, Definition: s.Definition, LastOp: m.LastOp}
+	})
+}
+
+// handOver gives the waits and fencings of a node that is gone to the senior
+// member. Time starts anew there.
+func (m *Machine) handOver() {
+	by := m.senior()
+	for _, op := range slices.Sorted(maps.Keys(m.Waits)) {
+		w := m.Waits[op]
+		if n := m.Nodes[w.On]; n != nil && n.Up {
+			continue
+		}
+		w.On = by
+		m.do(Wait{ID: op, On: by, For: w.For})
+	}
+	for _, id := range m.nodeIDs() {
+		v := m.Nodes[id].Victim
+		if v == nil || v.By == 0 || m.Nodes[v.By] != nil && m.Nodes[v.By].Up {
+			continue
+		}
+		v.By, v.Op = 0, 0
+		m.fence(id)
+	}
+}
+
+// lose deals with a node whose cmand is gone: in good order, alone while its
+// ring goes on (it has GraceTime to come back), or with the whole node.
+func (m *Machine) lose(id cluster.NodeID) {
+	n := m.Nodes[id]
+	switch {
+	case n.Clean:
+		m.note(0, "info", "State change: %s DOWN", m.nodeName(id))
+		m.inOrder(func(_ string, _ *conf.Service, s *service) {
+			if s.Flags&cluster.Frozen == 0 { // a frozen one runs on without its cmand
+				m.release(s, id)
+			}
+		})
+	case n.Online:
+		m.wait(GraceTime, "grace", id)
+	default:
+		m.note(0, "info", "State change: %s DOWN", m.nodeName(id))
+		m.condemn(id, m.conf.FenceDaemon.PostFailDelay)
+	}
+}
+
+func (m *Machine) graceOver(id cluster.NodeID) {
+	n := m.Nodes[id]
+	if n == nil || n.Up || n.Clean || n.Victim != nil {
+		return
+	}
+	m.note(0, "info", "State change: %s DOWN", m.nodeName(id))
+	m.condemn(id, m.conf.FenceDaemon.PostFailDelay)
+}
+
+// probe asks a node what it runs; it gets no work before it has answered.
+func (m *Machine) probe(id cluster.NodeID) {
+	n := m.Nodes[id]
+	n.Probe = m.nextOp()
+	m.do(Probe{Op: n.Probe, On: id})
+}
+
+// Resume returns what a node has to do after it has loaded a Snapshot: say
+// what it runs.
+func (m *Machine) Resume(local cluster.NodeID) []Action {
+	if n := m.Nodes[local]; n != nil && n.Up && !n.Ready && n.Probe != 0 {
+		return []Action{Probe{Op: n.Probe, On: local}}
+	}
+	return nil
+}
+
+// probed takes in what a node runs. What was begun after the question is not
+// touched by the answer.
+func (m *Machine) probed(ev Probed) {
+	n := m.Nodes[ev.Node]
+	if n == nil || !n.Up || ev.Op != n.Probe || !m.Quorate {
+		return
+	}
+	cameUp := !n.Ready
+	n.Ready = true
+	m.inOrder(func(name string, c *conf.Service, s *service) {
+		if s.LastOp > ev.Op {
+			return
+		}
+		m.learn(s, ev.Node, ev.Definitions[name])
+		_, runs := slices.BinarySearch(ev.Running, name)
+		m.found(name, c, s, ev.Node, runs)
+	})
+	if cameUp {
+		m.note(0, "info", "State change: %s UP", m.nodeName(ev.Node))
+		m.evaluate()
+		m.failback(ev.Node)
+		return
+	}
+	m.evaluate()
+}
+
+// found settles whether one node runs a service, after that node looked.
+func (m *Machine) found(name string, c *conf.Service, s *service, id cluster.NodeID, runs bool) {
+	switch {
+	case s.Job != nil && s.Job.On == id:
+		m.resumeJob(name, c, s, runs)
+	case runs:
+		s.MayRun = s.MayRun.With(id)
+		if s.Job == nil && s.Owner != id && len(s.MayRun) == 1 && s.State != cluster.Failed {
+			m.note(id, "notice", "Migration: %s is running on %d", name, id)
+			m.adopt(s, id)
+		}
+	case s.Owner == id && s.State == cluster.Started && s.Job == nil:
+		m.fail(name, c, s)
+	default:
+		s.MayRun = s.MayRun.Without(id)
+		if s.Owner == id && s.Job == nil { // was being started or stopped when its cmand died
+			m.stopped(s)
+		}
+	}
+}
+
+// leaving stops what a node runs, so that others can start it, and then lets
+// the node go.
+func (m *Machine) leaving(ev Leaving) {
+	n := m.Nodes[ev.Node]
+	if n == nil || !n.Up || n.Leaving {
+		return
+	}
+	n.Leaving = true
+	for _, id := range m.nodeIDs() {
+		if m.Nodes[id].Up {
+			m.note(id, "notice", "Member %d shutting down", ev.Node)
+		}
+	}
+	m.depart()
+}
+
+// depart goes on with every node that is leaving.
+func (m *Machine) depart() {
+	for _, id := range m.nodeIDs() {
+		n := m.Nodes[id]
+		if !n.Up || !n.Leaving || n.Departed {
+			continue
+		}
+		if m.Quorate {
+			m.inOrder(func(name string, c *conf.Service, s *service) {
+				if s.Job == nil && s.Owner == id && s.Flags&cluster.Frozen == 0 {
+					m.begin(name, c, s, &job{Kind: leave, Home: id})
+				}
+			})
+		}
+		if !m.Quorate || !m.busy(id) {
+			n.Departed = true
+			m.do(Depart{On: id})
+		}
+	}
+}
+
+func (m *Machine) nodeName(id cluster.NodeID) string {
+	if n := m.conf.NodeByID(id); n != nil {
+		return n.Name
+	}
+	return "node" + id.String()
+}

@@ -1,0 +1,77 @@
+package rgmanager
+
+import (
+	"slices"
+	"strings"
+
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/conf"
+)
+
+// broken takes a service that does not run any more where it should. A report
+// that is older than the service's newest operation says nothing.
+func (m *Machine) broken(ev Broken) {
+	s, c := m.Services[ev.Service], m.conf.Service(ev.Service)
+	if s == nil || c == nil || s.Job != nil || s.Owner != ev.Node || s.State != cluster.Started ||
+		s.LastOp != ev.Op || s.Flags&cluster.Frozen != 0 || !m.Nodes[ev.Node].Ready {
+		return
+	}
+	m.note(ev.Node, "notice", "status on %s %q returned 7 (%s)", c.Type, c.Name, ev.Reason)
+	m.fail(ev.Service, c, s)
+}
+
+// fail stops a service whose check failed; recover decides what is next.
+func (m *Machine) fail(name string, c *conf.Service, s *service) {
+	m.begin(name, c, s, &job{Kind: recovery, Home: s.Owner})
+}
+
+// recover applies the recovery policy to a service that failed and has been
+// stopped (rgmanager, "Failure, recovery policy, restart limits").
+func (m *Machine) recover(name string, c *conf.Service, s *service) {
+	j := s.Job
+	policy := strings.ToLower(c.Recovery)
+	switch {
+	case policy == "disable":
+		s.State = cluster.Disabled
+		m.finish(name, c, s, cluster.Success)
+	case !m.dependencyMet(c):
+		m.note(j.Home, "info", "Dependency for %s missing during recovery; marking as stopped", name)
+		s.State = cluster.Stopped
+		m.finish(name, c, s, cluster.DependencyRule)
+	case policy == "relocate":
+		j.Walking = true
+		m.walk(name, c, s)
+	case !m.exceeded(c, s, j.Home):
+		m.startOn(name, s, j.Home)
+	case strings.Contains(policy, "disable"):
+		m.note(j.Home, "notice", "Restart threshold for %s exceeded; disabling", name)
+		s.State = cluster.Disabled
+		m.finish(name, c, s, cluster.Success)
+	default:
+		m.note(j.Home, "notice", "Restart threshold for %s exceeded; attempting to relocate", name)
+		j.Walking = true
+		m.walk(name, c, s)
+	}
+}
+
+// exceeded counts one more restart on a node and reports whether that is more
+// than max_restarts within restart_expire_time; the count then begins anew.
+func (m *Machine) exceeded(c *conf.Service, s *service, id cluster.NodeID) bool {
+	if c.MaxRestarts <= 0 {
+		return false
+	}
+	recent := s.History[id]
+	if c.RestartExpire > 0 {
+		limit := m.Now - c.RestartExpire.Milliseconds()
+		recent = slices.DeleteFunc(recent, func(t Time) bool { return t <= limit })
+	}
+	if len(recent) >= c.MaxRestarts {
+		delete(s.History, id)
+		return true
+	}
+	if s.History == nil {
+		s.History = map[cluster.NodeID][]Time{}
+	}
+	s.History[id] = append(recent, m.Now)
+	return false
+}

@@ -1,0 +1,196 @@
+package rgmanager
+
+import (
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/conf"
+)
+
+// request begins what an administrator asked for, or refuses it with the
+// original's code (clusvcadm, "What each request does, by service state").
+func (m *Machine) request(r Request) {
+	c, s := m.conf.Service(r.Service), m.Services[r.Service]
+	switch {
+	case c == nil || s == nil:
+		m.answer(&r, cluster.NoService, 0)
+	case !m.Quorate:
+		m.answer(&r, cluster.NoQuorum, 0)
+	case s.Job != nil && s.Job.Kind == relocate && (r.Verb == "enable" || r.Verb == "relocate"):
+		m.answer(&r, cluster.Deadlock, 0)
+	case s.Job != nil && s.Job.Kind == relocate:
+		m.answer(&r, cluster.TryAgain, 0)
+	case s.Job != nil:
+		s.Queue = append(s.Queue, r)
+	default:
+		j, result := m.plan(r, c, s)
+		if j == nil {
+			m.answer(&r, result, m.ownerFor(r, s, result))
+			return
+		}
+		j.Request = &r
+		m.begin(r.Service, c, s, j)
+	}
+}
+
+// ownerFor is the owner that an answer names that needed no work.
+func (m *Machine) ownerFor(r Request, s *service, result cluster.Result) cluster.NodeID {
+	if result == cluster.Success && s.State == cluster.Recovering {
+		return r.From
+	}
+	return s.Owner
+}
+
+// plan returns the job for a request, or the answer when there is none.
+func (m *Machine) plan(r Request, c *conf.Service, s *service) (*job, cluster.Result) {
+	if blocked := m.blockers(s, 0); len(blocked) > 0 && r.Verb != "disable" && r.Verb != "stop" {
+		return nil, m.whyBlocked(blocked)
+	}
+	switch r.Verb {
+	case "enable":
+		if r.ByDomain {
+			return m.planByDomain(s)
+		}
+		return m.planEnable(r, c, s)
+	case "relocate":
+		return m.planRelocate(r, c, s)
+	case "restart":
+		return m.planRestart(r, s)
+	case "migrate":
+		return m.planMigrate(r, c, s)
+	case "stop", "disable":
+		return m.planStop(r, s)
+	}
+	return nil, cluster.InvalidOperation
+}
+
+func (m *Machine) planEnable(r Request, c *conf.Service, s *service) (*job, cluster.Result) {
+	home := r.From
+	if r.Target != 0 && r.Target != r.From {
+		switch {
+		case s.Owner == r.Target:
+			return nil, cluster.AlreadyRunning
+		case s.Owner != 0 || !m.ready().Has(r.Target):
+			return nil, cluster.TryAgain
+		}
+		home = r.Target
+	}
+	conflict := m.conflict(r.Service, c, home)
+	switch {
+	case m.score(c, s, home, m.ready()) == illegal:
+		return nil, cluster.Failure
+	case conflict && (s.State == cluster.Disabled || s.State == cluster.Uninitialized):
+		return nil, cluster.InvalidOperation
+	case !m.dependencyMet(c):
+		return nil, cluster.DependencyRule
+	case s.Flags&cluster.Frozen != 0:
+		return nil, cluster.FrozenService
+	}
+	switch s.State {
+	case cluster.Stopped, cluster.Recoverable, cluster.Disabled, cluster.Uninitialized:
+		return &job{Kind: enable, Home: home, Walking: conflict}, 0
+	case cluster.Recovering:
+		return nil, cluster.Success
+	case cluster.Failed:
+		return nil, cluster.Aborted
+	}
+	return nil, cluster.AlreadyRunning
+}
+
+func (m *Machine) planByDomain(s *service) (*job, cluster.Result) {
+	switch {
+	case s.Flags&cluster.Frozen != 0:
+		return nil, cluster.FrozenService
+	case s.Owner != 0:
+		return nil, cluster.AlreadyRunning
+	case s.State == cluster.Failed:
+		return nil, cluster.Failure
+	}
+	return &job{Kind: enableByDomain}, 0
+}
+
+func (m *Machine) planRelocate(r Request, c *conf.Service, s *service) (*job, cluster.Result) {
+	target := r.Target
+	if !m.ready().Has(target) {
+		target = 0
+	}
+	switch {
+	case s.State == cluster.Disabled || s.State == cluster.Uninitialized:
+		return nil, cluster.InvalidOperation
+	case s.Flags&cluster.Frozen != 0:
+		return nil, cluster.FrozenService
+	case s.State == cluster.Failed || s.State == cluster.Recoverable:
+		s.State = cluster.Failed
+		return nil, cluster.Aborted
+	case target != 0 && target != s.Owner && m.conflict(r.Service, c, target):
+		return nil, cluster.DependencyRule
+	}
+	home := r.From
+	if s.Owner != 0 {
+		home = s.Owner
+	}
+	return &job{Kind: relocate, Home: home, Prefer: target}, 0
+}
+
+func (m *Machine) planRestart(r Request, s *service) (*job, cluster.Result) {
+	switch {
+	case s.Flags&cluster.Frozen != 0:
+		return nil, cluster.FrozenService
+	case s.State == cluster.Disabled || s.State == cluster.Uninitialized:
+		return nil, cluster.InvalidOperation
+	case s.State == cluster.Failed || s.State == cluster.Recoverable:
+		return nil, cluster.Failure
+	case s.Owner != 0:
+		return &job{Kind: restart, Home: s.Owner}, 0
+	}
+	return &job{Kind: restart, Home: r.From}, 0
+}
+
+func (m *Machine) planMigrate(r Request, c *conf.Service, s *service) (*job, cluster.Result) {
+	online := m.ready()
+	switch {
+	case !migratory(c) || m.conf.NodeByID(r.Target) == nil:
+		return nil, cluster.InvalidOperation
+	case !online.Has(r.Target):
+		return nil, cluster.TargetDead
+	case m.score(c, s, r.Target, online) == illegal || m.conflict(r.Service, c, r.Target):
+		return nil, cluster.DependencyRule
+	case s.Owner == r.Target && s.State == cluster.Started:
+		return nil, cluster.Success
+	case s.Owner == 0 && (s.State == cluster.Stopped || s.State == cluster.Disabled):
+		return nil, cluster.TryAgain // the original asked the target, which is not the owner either
+	case s.State == cluster.Failed || s.State == cluster.Uninitialized:
+		return nil, cluster.Failure
+	case s.State != cluster.Started:
+		return nil, cluster.TryAgain
+	case s.Flags&cluster.Frozen != 0:
+		return nil, cluster.FrozenService
+	}
+	return &job{Kind: migrate, Home: s.Owner, Prefer: r.Target}, 0
+}
+
+func (m *Machine) planStop(r Request, s *service) (*job, cluster.Result) {
+	k := stop
+	if r.Verb == "disable" {
+		k = disable
+	}
+	on := s.Owner
+	switch {
+	case s.Flags&cluster.Frozen != 0:
+		return nil, cluster.FrozenService
+	case k == stop && (s.State == cluster.Stopped || s.State == cluster.Disabled || s.State == cluster.Uninitialized):
+		return nil, cluster.Success
+	case k == stop && (s.State == cluster.Failed || s.State == cluster.Recoverable):
+		return nil, cluster.Failure
+	case on == 0 && s.LastOwner != 0 && s.MayRun.Has(s.LastOwner):
+		on = s.LastOwner // ours: a failed service is stopped where it is
+	case on == 0:
+		on = r.From
+	}
+	if n := m.Nodes[on]; n == nil || !n.Ready {
+		if s.State == cluster.Failed && k == disable {
+			s.State = cluster.Disabled // its node is fenced or will be; MayRun remembers
+			return nil, cluster.Warning
+		}
+		return nil, m.whyBlocked(cluster.NodeIDs{on})
+	}
+	return &job{Kind: k, Home: on, Walking: s.State == cluster.Failed}, 0
+}

@@ -1,0 +1,244 @@
+package rgmanager
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/conf"
+)
+
+// service is the record of one service (rgmanager, "Objects and names").
+type service struct {
+	State     cluster.State
+	Flags     cluster.Flags
+	Owner     cluster.NodeID // 0: nobody
+	LastOwner cluster.NodeID
+	Restarts  int
+	Changed   Time // of the latest transition; 0: never
+
+	// MayRun holds every node that may be running it. See the package comment.
+	MayRun     cluster.NodeIDs
+	Definition string                    // libvirt's XML, for the node that starts it next
+	History    map[cluster.NodeID][]Time `json:",omitempty"` // restarts in place
+	LastOp     uint64                    // newest operation on it
+	Job        *job                      `json:",omitempty"` // what is being done with it
+	Queue      []Request                 `json:",omitempty"` // what is to be done next
+}
+
+func newService() *service { return &service{State: cluster.Uninitialized} }
+
+// score says how well a node suits a service.
+type score int
+
+const (
+	illegal score = iota
+	good
+	better
+	best
+)
+
+func (s score) String() string { return [...]string{"illegal", "good", "better", "best"}[s] }
+
+// domain returns the failover domain that binds a service, or nil.
+func (m *Machine) domain(c *conf.Service) *conf.FailoverDomain {
+	for i := range m.conf.Domains {
+		if d := &m.conf.Domains[i]; c.Domain != "" && strings.EqualFold(d.Name, c.Domain) {
+			return d
+		}
+	}
+	return nil
+}
+
+// score rates node id for a service (rgmanager, "Failover domains and choice
+// of node"). online are the nodes that count as members.
+func (m *Machine) score(c *conf.Service, s *service, id cluster.NodeID, online cluster.NodeIDs) score {
+	if !online.Has(id) {
+		return illegal
+	}
+	d := m.domain(c)
+	if d == nil {
+		return best
+	}
+	var mine *conf.DomainMember
+	others, ahead := false, false // members online; members online that come before id
+	for i := range d.Members {
+		if n := m.conf.NodeByName(d.Members[i].Node); n != nil && n.ID == id {
+			mine = &d.Members[i]
+		}
+	}
+	for _, member := range d.Members {
+		if !m.isOnline(member.Node, online) {
+			continue
+		}
+		others = true
+		ahead = ahead || mine != nil && member.Priority < mine.Priority
+	}
+	switch {
+	case mine == nil && d.Restricted:
+		return illegal
+	case mine == nil && others:
+		return good
+	case mine == nil:
+		return best
+	case d.NoFailback && s.Owner == id:
+		return best
+	case d.NoFailback && s.Owner != 0 && online.Has(s.Owner):
+		return better
+	case d.Ordered && ahead:
+		return better
+	}
+	return best
+}
+
+// isOnline looks a domain's node up without regard to case, while score wants
+// the exact name: so did the original.
+func (m *Machine) isOnline(name string, online cluster.NodeIDs) bool {
+	return slices.ContainsFunc(m.conf.Nodes, func(n conf.Node) bool {
+		return strings.EqualFold(n.Name, name) && online.Has(n.ID)
+	})
+}
+
+// bestTarget chooses among candidates the node that suits a service best; of
+// equals the last, as the original did. It reports false when none may run it.
+func (m *Machine) bestTarget(name string, c *conf.Service, s *service, candidates, online cluster.NodeIDs) (cluster.NodeID, bool) {
+	var target cluster.NodeID
+	high := illegal
+	for _, id := range candidates {
+		sc := m.score(c, s, id, online)
+		if sc == illegal || m.conflict(name, c, id) {
+			continue
+		}
+		if sc >= high {
+			target, high = id, sc
+		}
+	}
+	return target, target != 0
+}
+
+// conflict reports whether exclusive forbids a service on a node
+// (rgmanager, "Exclusive services").
+func (m *Machine) conflict(name string, c *conf.Service, id cluster.NodeID) bool {
+	if !m.exclusive {
+		return false
+	}
+	return slices.ContainsFunc(m.conf.Services, func(other conf.Service) bool {
+		o := m.Services[other.FullName()]
+		return o != nil && other.FullName() != name && o.Owner == id &&
+			(o.State == cluster.Started || o.State == cluster.Starting) &&
+			(c.Exclusive > 0 || other.Exclusive > 0)
+	})
+}
+
+// dependencyMet reports whether what a service depends on is started; what
+// nobody knows counts as met.
+func (m *Machine) dependencyMet(c *conf.Service) bool {
+	o := m.Services[c.Depend]
+	return c.Depend == "" || o == nil || o.State == cluster.Started
+}
+
+// blockers returns the nodes that keep a service from being started on id:
+// they may run it, and cannot be asked.
+func (m *Machine) blockers(s *service, id cluster.NodeID) cluster.NodeIDs {
+	var ids cluster.NodeIDs
+	for _, n := range s.MayRun {
+		if n != id && (m.Nodes[n] == nil || !m.Nodes[n].Ready) {
+			ids = append(ids, n)
+		}
+	}
+	return ids
+}
+
+// learn keeps a definition: that of the node that had the service last, else
+// any while nobody had it.
+func (m *Machine) learn(s *service, from cluster.NodeID, definition string) {
+	if definition == "" {
+		return
+	}
+	holder := cmp.Or(s.Owner, s.LastOwner)
+	if s.Definition == "" || from == holder || holder == 0 {
+		s.Definition = definition
+	}
+}
+
+func (m *Machine) defined(ev Defined) {
+	if s := m.Services[ev.Service]; s != nil && s.Job == nil {
+		m.learn(s, ev.Node, ev.Definition)
+	}
+}
+
+// evaluate considers starting every service, on every ready node, lowest id
+// first (rgmanager, "Events and what they trigger").
+func (m *Machine) evaluate() {
+	online := m.ready()
+	if !m.Quorate || len(online) == 0 {
+		return
+	}
+	m.inOrder(func(name string, c *conf.Service, s *service) { m.consider(name, c, s, online) })
+}
+
+func (m *Machine) consider(name string, c *conf.Service, s *service, online cluster.NodeIDs) {
+	if s.Job != nil || s.State != cluster.Stopped && s.State != cluster.Uninitialized || len(m.blockers(s, 0)) > 0 {
+		return // what is blocked is looked at again when the nodes answer or are fenced
+	}
+	ids := m.candidates(name, c, s, online)
+	switch {
+	case s.Changed == 0 && !c.Autostart && s.Flags&cluster.Frozen == 0:
+		s.State = cluster.Disabled
+	case s.State == cluster.Uninitialized:
+		s.State = cluster.Stopped
+	}
+	if len(ids) > 0 {
+		m.begin(name, c, s, &job{Kind: start, Home: ids[0]})
+	}
+}
+
+// candidates returns the nodes that would by themselves start a service that
+// does not run.
+func (m *Machine) candidates(name string, c *conf.Service, s *service, online cluster.NodeIDs) cluster.NodeIDs {
+	switch {
+	case s.Flags&cluster.Frozen != 0, s.State == cluster.Disabled, s.State == cluster.Failed,
+		s.State == cluster.Recovering, s.Changed == 0 && !c.Autostart, !m.dependencyMet(c):
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(online), func(id cluster.NodeID) bool {
+		return id == s.Owner || m.score(c, s, id, online) != best || m.conflict(name, c, id)
+	})
+}
+
+// failback moves services to a node that came up where they belong.
+func (m *Machine) failback(id cluster.NodeID) {
+	online := m.ready()
+	m.inOrder(func(name string, c *conf.Service, s *service) {
+		if s.Job != nil || s.State != cluster.Started || s.Flags&cluster.Frozen != 0 || s.Owner == id ||
+			m.conflict(name, c, id) || m.score(c, s, id, online) <= m.score(c, s, s.Owner, online) {
+			return
+		}
+		word, kind := "Relocating", relocate
+		if migratory(c) {
+			word, kind = "Migrating", migrate
+		}
+		m.note(s.Owner, "notice", "%s %s to better node %s", word, name, m.nodeName(id))
+		m.begin(name, c, s, &job{Kind: kind, Home: s.Owner, Prefer: id})
+	})
+}
+
+// dependants reacts to a service that was started or stopped.
+func (m *Machine) dependants(name string) {
+	online := m.ready()
+	m.inOrder(func(other string, c *conf.Service, s *service) {
+		if c.Depend != name {
+			return
+		}
+		if m.dependencyMet(c) {
+			m.consider(other, c, s, online)
+		} else if s.Job == nil && s.State == cluster.Started && s.Flags&cluster.Frozen == 0 {
+			m.note(s.Owner, "warning", "Stopping service %s: Dependency missing", other)
+			m.begin(other, c, s, &job{Kind: stop, Home: s.Owner})
+		}
+	})
+}
+
+// migratory reports whether a service can be moved while it runs.
+func migratory(c *conf.Service) bool { return c.VM != nil && !c.Children }

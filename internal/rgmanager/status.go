@@ -1,0 +1,74 @@
+package rgmanager
+
+import (
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/conf"
+)
+
+// Status is what clustat shows on node local. The caller may keep it.
+func (m *Machine) Status(local cluster.NodeID) cluster.Status {
+	st := cluster.Status{
+		Cluster: cluster.Info{Name: m.conf.Name, ID: m.conf.ClusterID, Generation: m.Ring.Seq,
+			ConfigVersion: m.conf.Version},
+		Local:          local,
+		Quorate:        m.Quorate,
+		Members:        []cluster.Member{},
+		Services:       []cluster.Service{},
+		ConfigReadable: true,
+		Manager:        cluster.Manager{Running: true},
+	}
+	if !m.Quorate {
+		st.Manager.ServiceRefusal, st.Manager.MemberRefusal = cluster.NoQuorum, cluster.NoQuorum
+	}
+	member := func(id cluster.NodeID, name string, configured bool) {
+		n := m.Nodes[id]
+		if n == nil {
+			n = &node{}
+		}
+		st.Members = append(st.Members, cluster.Member{Name: name, ID: id, Configured: configured,
+			Known: configured || n.Online || n.Up, Online: n.Online, Local: id == local, Manager: n.Up && !n.Leaving})
+	}
+	for _, n := range m.conf.Nodes {
+		member(n.ID, n.Name, true)
+	}
+	for _, id := range m.nodeIDs() {
+		n := m.Nodes[id]
+		if m.conf.NodeByID(id) == nil {
+			member(id, m.nodeName(id), false)
+		}
+		if v := n.Victim; v != nil {
+			st.Fencing = append(st.Fencing, cluster.Fencing{Node: id, By: v.By, Since: v.Since / 1000,
+				Attempts: v.Attempts, LastError: v.Error})
+		}
+	}
+	m.inOrder(func(name string, _ *conf.Service, s *service) {
+		st.Services = append(st.Services, cluster.Service{Name: name, State: s.State, Flags: s.Flags,
+			Owner: s.Owner, LastOwner: s.LastOwner, Restarts: s.Restarts, LastTransition: s.Changed / 1000})
+	})
+	return st
+}
+
+// Record is what the daemon needs to know of a service to watch it.
+type Record struct {
+	Owner   cluster.NodeID
+	Started bool   // and nothing is being done with it
+	Op      uint64 // its newest operation
+}
+
+// Record returns a service's record; false when there is no such service.
+func (m *Machine) Record(name string) (Record, bool) {
+	s := m.Services[name]
+	if s == nil {
+		return Record{}, false
+	}
+	return Record{Owner: s.Owner, Started: s.State == cluster.Started && s.Job == nil, Op: s.LastOp}, true
+}
+
+// Definition returns the definition that is kept for a service; empty when
+// there is none.
+func (m *Machine) Definition(name string) string {
+	if s := m.Services[name]; s != nil {
+		return s.Definition
+	}
+	return ""
+}

@@ -1,0 +1,182 @@
+package rgmanager
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/conf"
+)
+
+// update is a new cluster.conf on its way: first every member stores it
+// durably (staging), then all activate it, or all drop it.
+type update struct {
+	ID      string
+	From    cluster.NodeID
+	Text    string
+	Version int
+	Old     int             // the version before
+	Active  bool            // all have stored it: being activated
+	Op      uint64          // of the phase
+	Waiting cluster.NodeIDs // who has not ended the phase
+	Errors  map[cluster.NodeID]string
+}
+
+// proposed begins to distribute a configuration that has a higher version.
+// Its text was checked by the node that was asked.
+func (m *Machine) proposed(ev Proposed) {
+	refuse := func(r cluster.Result, problem string) {
+		m.do(Reply{On: ev.From, ID: ev.ID, Result: r, From: m.conf.Version, Problem: problem})
+	}
+	doc, err := conf.Parse("cluster.conf", []byte(ev.Text))
+	switch {
+	case !m.Quorate:
+		refuse(cluster.NoQuorum, "")
+		return
+	case m.Update != nil:
+		refuse(cluster.TryAgain, "another update is under way")
+		return
+	case err != nil:
+		refuse(cluster.Failure, err.Error())
+		return
+	}
+	c, _ := doc.Config()
+	switch {
+	case c.Name != m.conf.Name:
+		refuse(cluster.Failure, fmt.Sprintf("Cluster names for current and update configs do not match.\n"+
+			"  Current cluster name:: <%s>\n  Proposed update name:: <%s>", m.conf.Name, c.Name))
+		return
+	case c.Version <= m.conf.Version:
+		m.do(Reply{On: ev.From, ID: ev.ID, Result: cluster.InvalidOperation, From: m.conf.Version, To: c.Version,
+			Problem: "Proposed updated config file does not have greater version number."})
+		return
+	}
+	m.Update = &update{ID: ev.ID, From: ev.From, Text: ev.Text, Version: c.Version, Old: m.conf.Version,
+		Errors: map[cluster.NodeID]string{}}
+	m.updatePhase(func(op uint64, id cluster.NodeID) Action { return Stage{Op: op, On: id, Text: ev.Text} })
+}
+
+// updatePhase gives every member its part of the next phase.
+func (m *Machine) updatePhase(action func(op uint64, id cluster.NodeID) Action) {
+	u := m.Update
+	u.Op, u.Waiting = m.nextOp(), nil
+	for _, id := range m.nodeIDs() {
+		if m.Nodes[id].Up {
+			u.Waiting = u.Waiting.With(id)
+			m.do(action(u.Op, id))
+		}
+	}
+}
+
+// updateDone reports whether the operation was part of an update.
+func (m *Machine) updateDone(ev Done) bool {
+	u := m.Update
+	if u == nil || u.Op != ev.Op {
+		return false
+	}
+	if ev.Error != "" {
+		u.Errors[ev.Node] = ev.Error
+	}
+	u.Waiting = u.Waiting.Without(ev.Node)
+	m.updateNext()
+	return true
+}
+
+// updateMembers takes nodes that are gone out of a running update: they fetch
+// the agreed configuration when they come back.
+func (m *Machine) updateMembers() {
+	if m.Update == nil {
+		return
+	}
+	for _, id := range m.Update.Waiting {
+		if !m.Nodes[id].Up {
+			m.Update.Waiting = m.Update.Waiting.Without(id)
+		}
+	}
+	m.updateNext()
+}
+
+func (m *Machine) updateNext() {
+	u := m.Update
+	if len(u.Waiting) > 0 {
+		return
+	}
+	reply := Reply{On: u.From, ID: u.ID, From: u.Old, To: u.Version}
+	var errors []string
+	for _, id := range slices.Sorted(maps.Keys(u.Errors)) {
+		errors = append(errors, m.nodeName(id)+": "+u.Errors[id])
+	}
+	reply.Problem = strings.Join(errors, "\n")
+	switch {
+	case u.Active:
+		m.Update = nil
+		if reply.Problem != "" {
+			reply.Result = cluster.Warning
+		}
+		m.do(reply)
+	case len(errors) > 0:
+		m.Update = nil
+		for _, id := range m.nodeIDs() {
+			if m.Nodes[id].Up {
+				m.do(Stage{On: id})
+			}
+		}
+		reply.Result = cluster.Failure
+		m.do(reply)
+	default:
+		u.Active, u.Errors = true, map[cluster.NodeID]string{}
+		m.updatePhase(func(op uint64, id cluster.NodeID) Action {
+			return Activate{Op: op, On: id, Text: u.Text, Version: u.Version}
+		})
+		m.reconfigure(u.Text)
+	}
+}
+
+// reconfigure puts a new configuration in force (rgmanager, "Configuration
+// changes while running"). Services that stay are not touched; new ones are
+// started when every node has said that it does not run them.
+func (m *Machine) reconfigure(text string) {
+	old := m.conf
+	if err := m.load(text); err != nil {
+		return // checked when it was proposed
+	}
+	m.note(0, "notice", "Reconfiguring")
+	for _, n := range m.conf.Nodes {
+		if m.Nodes[n.ID] == nil {
+			m.Nodes[n.ID] = &node{Clean: true} // new: it never ran anything of ours
+		}
+	}
+	for _, n := range old.Nodes {
+		if gone := m.Nodes[n.ID]; m.conf.NodeByID(n.ID) == nil && !gone.Up {
+			m.spare(n.ID)
+			delete(m.Nodes, n.ID)
+		}
+	}
+	for _, c := range old.Services {
+		name := c.FullName()
+		if s := m.Services[name]; s != nil && m.conf.Service(name) == nil {
+			m.note(s.Owner, "notice", "%s removed from the config, but I am not stopping it.", name)
+			m.abandon(s, cluster.NoService)
+			delete(m.Services, name)
+		}
+	}
+	var unknown cluster.NodeIDs
+	for _, id := range m.nodeIDs() {
+		if !m.Nodes[id].Clean {
+			unknown = unknown.With(id)
+		}
+	}
+	for _, c := range m.conf.Services {
+		name := c.FullName()
+		if m.Services[name] == nil {
+			m.note(0, "notice", "%s was added to the config, but I am not initializing it.", name)
+			m.Services[name] = newService()
+			m.Services[name].MayRun = unknown
+		}
+	}
+	for _, id := range m.ready() {
+		m.probe(id)
+	}
+}
