@@ -1,0 +1,128 @@
+package getopt
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const spec = "fx:i:h?"
+
+var cases = map[string]struct {
+	args []string
+	want string
+}{
+	"none":                        {nil, ""},
+	"letters":                     {[]string{"-f", "-h", "-?"}, "f h ?"},
+	"bundled":                     {[]string{"-fh"}, "f h"},
+	"bundled with argument":       {[]string{"-fxA"}, "f x=A"},
+	"bundled, argument follows":   {[]string{"-fx", "A"}, "f x=A"},
+	"argument looks like option":  {[]string{"-x", "-f"}, "x=-f"},
+	"argument is empty":           {[]string{"-x", "", "-f"}, "x= f"},
+	"operands between":            {[]string{"a", "-f", "b", "-x", "c", "d"}, "f x=c +a +b +d"},
+	"two dashes end":              {[]string{"-f", "--", "-h", "a"}, "f +-h +a"},
+	"two dashes as argument":      {[]string{"-x", "--", "-f"}, "x=-- f"},
+	"operand before two dashes":   {[]string{"a", "--", "-f"}, "+a +-f"},
+	"one dash is an operand":      {[]string{"-", "-f"}, "f +-"},
+	"empty word is an operand":    {[]string{"", "-f"}, "f +"},
+	"unknown letter":              {[]string{"-z", "-f"}, "!z f"},
+	"unknown letter in a bundle":  {[]string{"-zf"}, "!z f"},
+	"argument missing":            {[]string{"-f", "-x"}, "f !x"},
+	"long option is letters":      {[]string{"--help"}, "!- h !e !l !p"},
+	"colon is no option":          {[]string{"-:"}, "!:"},
+	"argument missing, bundled":   {[]string{"-hx"}, "h !x"},
+	"argument eaten to the limit": {[]string{"-x", "-x", "-x"}, "x=-x !x"},
+}
+
+// show renders a walk with the operands last, where getopt(3) puts them.
+func show(args []string) string {
+	var words, operands []string
+	for opt, err := range Parse(args, spec) {
+		e, bad := err.(*Error)
+		switch {
+		case bad:
+			words = append(words, "!"+string(e.Letter))
+		case opt.Letter == 0:
+			operands = append(operands, "+"+opt.Arg)
+		case opt.Letter == 'x' || opt.Letter == 'i':
+			words = append(words, string(opt.Letter)+"="+opt.Arg)
+		default:
+			words = append(words, string(opt.Letter))
+		}
+	}
+	return strings.Join(append(words, operands...), " ")
+}
+
+func TestParse(t *testing.T) {
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := show(c.args); got != c.want {
+				t.Errorf("Parse(%q) = %q; want %q", c.args, got, c.want)
+			}
+		})
+	}
+}
+
+func TestErrorWords(t *testing.T) {
+	for opt, err := range Parse([]string{"-z"}, spec) {
+		if got := fmt.Sprint(err); got != "invalid option -- 'z'" {
+			t.Errorf("%v: %s", opt, got)
+		}
+	}
+	for opt, err := range Parse([]string{"-x"}, spec) {
+		if got := fmt.Sprint(err); got != "option requires an argument -- 'x'" {
+			t.Errorf("%v: %s", opt, got)
+		}
+	}
+}
+
+// The C library itself has to see every case as we do.
+func TestConfirmWithTheCLibrary(t *testing.T) {
+	cc, err := exec.LookPath("cc")
+	if err != nil {
+		t.Skip("no C compiler (cc) is installed")
+	}
+	program := filepath.Join(t.TempDir(), "prog")
+	const source = `#include <stdio.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+	int c;
+	opterr = 1;
+	while ((c = getopt(argc, argv, "fx:i:h?")) != -1) {
+		if (c == '?' && optopt) { printf("!%c\n", optopt); optopt = 0; }
+		else if (c == 'x' || c == 'i') printf("%c=%s\n", c, optarg);
+		else printf("%c\n", c);
+	}
+	for (; optind < argc; optind++) printf("+%s\n", argv[optind]);
+}`
+	build := exec.Command(cc, "-o", program, "-xc", "-")
+	build.Stdin = strings.NewReader(source)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("cc: %v\n%s", err, out)
+	}
+	for name, c := range cases {
+		cmd := exec.Command(program, c.args...)
+		cmd.Env = append(os.Environ(), "LC_ALL=C")
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		if err := cmd.Run(); err != nil {
+			t.Fatal(err)
+		}
+		if want := strings.Join(strings.Split(strings.TrimSuffix(stdout.String(), "\n"), "\n"), " "); want != show(c.args) {
+			t.Errorf("%s: getopt(3) sees %q, we %q", name, want, show(c.args))
+		}
+		var complaints strings.Builder
+		for _, err := range Parse(c.args, spec) {
+			if err != nil {
+				fmt.Fprintf(&complaints, "%s: %v\n", program, err)
+			}
+		}
+		if complaints.String() != stderr.String() {
+			t.Errorf("%s: getopt(3) says %q, we %q", name, stderr.String(), complaints.String())
+		}
+	}
+}
