@@ -17,7 +17,9 @@ type Config struct {
 	TwoNode       bool
 	ExpectedVotes int    // 0: sum of the nodes' votes
 	Transport     string // udp, udpb, udpu, rdma; empty: not given
-	Multicast     string // address; empty: not given
+	Broadcast     bool   // false
+	Multicast     string // address; empty: not given, see MulticastAddr
+	TTL           int    // of multicast packets, 1
 	Port          int    // UDP, 5405
 	KeyFile       string // empty: the cluster name is the key
 
@@ -42,9 +44,9 @@ type Totem struct {
 // Node is one <clusternode>.
 type Node struct {
 	Name     string
-	ID       cluster.NodeID
-	Votes    int      // 1
-	AltNames []string // <altname>: one address for each further link
+	ID       cluster.NodeID // 0: missing or not a positive number
+	Votes    int            // 1
+	AltNames []string       // <altname>: one address for each further link
 	Fence    []FenceMethod
 	Unfence  []Device
 }
@@ -138,10 +140,10 @@ type VM struct {
 	MigrateTimeout time.Duration // 600 s
 }
 
-// NodeByID returns the node with that id, or nil.
+// NodeByID returns the first node with that id, or nil. Nobody has id 0.
 func (c *Config) NodeByID(id cluster.NodeID) *Node {
 	for i := range c.Nodes {
-		if c.Nodes[i].ID == id {
+		if id != 0 && c.Nodes[i].ID == id {
 			return &c.Nodes[i]
 		}
 	}
