@@ -15,6 +15,7 @@ type Machine struct {
 // the state after the change.
 type MachineEvent struct {
 	Machine Machine
+	Refresh bool // no machine: changes may have been missed, list them all again
 }
 
 // Progress is one reading of a running migration.

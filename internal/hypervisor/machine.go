@@ -1,0 +1,124 @@
+package hypervisor
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+
+	"libvirt.org/go/libvirt"
+
+	"fangnetz/internal/cluster"
+)
+
+// List returns all machines of this host, running or defined, in no
+// particular order. Definitions are complete: they hold secrets such as VNC
+// passwords.
+func (h *Host) List(ctx context.Context) ([]cluster.Machine, error) {
+	machines, err := do(ctx, h, askTimeout, func(c *link) ([]cluster.Machine, error) {
+		doms, err := c.ListAllDomains(0)
+		if err != nil {
+			return nil, err
+		}
+		defer func() {
+			for i := range doms {
+				doms[i].Free()
+			}
+		}()
+		var machines []cluster.Machine
+		for i := range doms {
+			m, err := read(&doms[i])
+			if isNoDomain(err) {
+				continue // gone since it was listed
+			}
+			if err != nil {
+				return nil, err
+			}
+			machines = append(machines, m)
+		}
+		return machines, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot list machines: %w", err)
+	}
+	return machines, nil
+}
+
+// Machine returns the machine called name, and whether this host knows it.
+// It reports false only when libvirtd says so itself.
+func (h *Host) Machine(ctx context.Context, name string) (m cluster.Machine, found bool, err error) {
+	m, err = onDomain(ctx, h, name, read)
+	switch {
+	case isNoDomain(err):
+		return cluster.Machine{}, false, nil
+	case err != nil:
+		return cluster.Machine{}, false, fmt.Errorf("cannot look up machine %q: %w", name, err)
+	}
+	return m, true, nil
+}
+
+// onDomain runs f on the domain called name.
+func onDomain[T any](ctx context.Context, h *Host, name string, f func(*libvirt.Domain) (T, error)) (T, error) {
+	return do(ctx, h, askTimeout, func(c *link) (v T, err error) {
+		d, err := c.LookupDomainByName(name)
+		if err != nil {
+			return v, err
+		}
+		defer d.Free()
+		return f(d)
+	})
+}
+
+// read asks libvirt what is to be known about d.
+func read(d *libvirt.Domain) (cluster.Machine, error) {
+	var m cluster.Machine
+	var err error
+	if m.Name, err = d.GetName(); err != nil {
+		return m, err
+	}
+	if m.UUID, err = d.GetUUIDString(); err != nil {
+		return m, err
+	}
+	state, reason, err := d.GetState()
+	if err != nil {
+		return m, err
+	}
+	m.State, m.Reason = stateWord(state), reasonWord(state, reason)
+	// A crashed domain may or may not have been kept: active means that a
+	// QEMU is there.
+	if m.Running, err = d.IsActive(); err != nil {
+		return m, err
+	}
+	persistent, err := d.IsPersistent()
+	if err != nil || !persistent {
+		return m, err
+	}
+	m.Definition, err = d.GetXMLDesc(libvirt.DOMAIN_XML_INACTIVE | libvirt.DOMAIN_XML_SECURE)
+	return m, err
+}
+
+// isNoDomain reports whether libvirtd said that there is no such domain.
+func isNoDomain(err error) bool { return hasCode(err, libvirt.ERR_NO_DOMAIN) }
+
+func hasCode(err error, code libvirt.ErrorNumber) bool {
+	var f fault
+	if errors.As(err, &f) {
+		return f.code == code
+	}
+	var v libvirt.Error
+	return errors.As(err, &v) && v.Code == code
+}
+
+// identity reads the name and the UUID out of a definition; UUID is empty
+// when libvirt is to make one up.
+func identity(definition string) (name, uuid string, err error) {
+	var d struct {
+		XMLName xml.Name `xml:"domain"`
+		Name    string   `xml:"name"`
+		UUID    string   `xml:"uuid"`
+	}
+	if err := xml.Unmarshal([]byte(definition), &d); err != nil {
+		return "", "", err
+	}
+	return d.Name, d.UUID, nil
+}
