@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 )
 
 // Guest is a virtual machine that counts on its serial line, ten times a
@@ -117,106 +115,4 @@ func parseTick(line string) (Tick, bool) {
 	boot, number, ok2 := strings.Cut(line, " seq=")
 	seq, err := strconv.Atoi(number)
 	return Tick{Boot: boot, Seq: seq}, ok && ok2 && err == nil && len(boot) == 36
-}
-
-// Seen is a tick, where and when it was seen.
-type Seen struct {
-	Tick
-	Host string
-	At   time.Time
-}
-
-// Watch looks at a guest's consoles on all hosts.
-type Watch struct {
-	cancel context.CancelFunc
-	done   chan struct{}
-
-	mu   sync.Mutex
-	seen []Seen
-	err  error
-}
-
-// Watch notes each tick of the guest from now on, on whichever host, within
-// 20 ms of its coming.
-func (l *Lab) Watch(guest string) *Watch {
-	ctx, cancel := context.WithCancel(l.ctx)
-	w := &Watch{cancel: cancel, done: make(chan struct{})}
-	var tails []*tail
-	for _, h := range l.Hosts {
-		t := &tail{host: h.Name, path: filepath.Join(h.Logs(), strings.TrimPrefix(consoleFile(guest), "/var/log/"))}
-		if info, err := os.Stat(t.path); err == nil {
-			t.offset = info.Size()
-		}
-		tails = append(tails, t)
-	}
-	go w.run(ctx, tails)
-	return w
-}
-
-func (w *Watch) run(ctx context.Context, tails []*tail) {
-	defer close(w.done)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		for _, t := range tails {
-			ticks, err := t.read()
-			now := time.Now()
-			w.mu.Lock()
-			for _, k := range ticks {
-				w.seen = append(w.seen, Seen{Tick: k, Host: t.host, At: now})
-			}
-			w.err = errors.Join(w.err, err)
-			w.mu.Unlock()
-			if err != nil {
-				return
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-// Seen returns what was seen so far, in the order of its coming.
-func (w *Watch) Seen() ([]Seen, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return append([]Seen(nil), w.seen...), w.err
-}
-
-// Stop ends the watch and returns all that it saw.
-func (w *Watch) Stop() ([]Seen, error) {
-	w.cancel()
-	<-w.done
-	return w.Seen()
-}
-
-// tail reads on in a file that may come later.
-type tail struct {
-	host, path string
-	offset     int64
-	rest       string
-}
-
-func (t *tail) read() ([]Tick, error) {
-	f, err := os.Open(t.path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || info.Size() <= t.offset {
-		return nil, err
-	}
-	b := make([]byte, info.Size()-t.offset)
-	n, err := f.ReadAt(b, t.offset)
-	t.offset += int64(n)
-	var ticks []Tick
-	ticks, t.rest = parseTicks(t.rest + string(b[:n]))
-	return ticks, err
 }

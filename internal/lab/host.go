@@ -31,6 +31,7 @@ type Host struct {
 	mu   sync.Mutex
 	init *exec.Cmd     // nil: off
 	dead chan struct{} // closed when init has ended
+	cut  [len(links)]bool
 }
 
 func newHost(l *Lab, number int) *Host {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -173,6 +174,7 @@ func TestHosts(t *testing.T) {
 		t.Logf("the longest pause between two ticks was %s", longestPause(seen))
 	})
 
+	t.Run("corosync finds the other host by the article's multicast", func(t *testing.T) { testCorosync(t, host1, host2) })
 	t.Run("the power switch kills a host and its guests", func(t *testing.T) { testPower(t, host1, host2) })
 	t.Run("a cut link is cut and mends", func(t *testing.T) {
 		if err := host2.Cut(t.Context(), Cluster); err != nil {
@@ -192,6 +194,58 @@ func TestHosts(t *testing.T) {
 			return ""
 		})
 	})
+}
+
+// testCorosync starts a ring by hand, to show that hosts give corosync what it
+// needs: shared memory, multicast, names.
+func testCorosync(t *testing.T, hosts ...*Host) {
+	nodes := ""
+	for _, h := range hosts {
+		nodes += fmt.Sprintf("  node {\n    nodeid: %d\n    ring0_addr: %s\n  }\n", h.number, h.ClusterName())
+	}
+	for _, h := range hosts {
+		if err := h.WriteFile("/etc/corosync/corosync.conf", `totem {
+  version: 2
+  cluster_name: byhand
+  transport: udp
+  interface {
+    linknumber: 0
+    bindnetaddr: `+h.Address(Cluster)+`
+    mcastaddr: 225.0.0.250
+    mcastport: 5405
+  }
+}
+nodelist {
+`+nodes+`}
+quorum {
+  provider: corosync_votequorum
+  two_node: 1
+}
+logging {
+  to_logfile: yes
+  logfile: /var/log/corosync.log
+  to_syslog: no
+}
+`, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		run(t, h, "corosync")
+	}
+	for _, h := range hosts {
+		eventually(t, 20*time.Second, h.Name+" has two votes", func() string {
+			out := try(t, h, "corosync-quorumtool", "-s")
+			if !strings.Contains(out.Stdout, "Total votes:      2") || !strings.Contains(out.Stdout, "Quorate:          Yes") {
+				return out.Stdout + out.Stderr
+			}
+			return ""
+		})
+	}
+	for _, h := range hosts {
+		run(t, h, "pkill", "-x", "corosync")
+		if err := h.Remove("/etc/corosync/corosync.conf"); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // testPower fences host2 with the real agent while its guest runs.

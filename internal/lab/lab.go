@@ -12,8 +12,7 @@
 //	─────┴──────────────────┴─────
 //	             cluster 192.168.20.0/24
 //
-// A program that uses the lab calls [Enter] first. What the hosts run and what
-// is said to them is the caller's: the lab knows nothing of clusters.
+// A program that uses the lab calls [Enter] first.
 package lab
 
 import (
@@ -39,6 +38,9 @@ type Lab struct {
 	bmcs  []*exec.Cmd
 	wg    sync.WaitGroup // connections to power, and the boots that they began
 
+	mu          sync.Mutex
+	powerEvents []PowerEvent
+
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 }
@@ -58,7 +60,7 @@ func New(ctx context.Context, n int, programs ...string) (*Lab, error) {
 	l := &Lab{Logs: logs}
 	l.ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := l.build(ctx, n, programs); err != nil {
-		return nil, errors.Join(err, l.Close())
+		return nil, errors.Join(err, l.Close(), l.RemoveLogs())
 	}
 	return l, nil
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -70,8 +73,12 @@ func (h *Host) plugIn(ctx context.Context, pid int) error {
 	fmt.Fprintln(&inside, "link set lo up")
 	for i, l := range links {
 		port := h.port(Link(i))
-		fmt.Fprintf(&outside, "link add %s type veth peer name %s address 52:54:00:0a:%02x:%02x netns %d\nlink set %s master %s up\n",
-			port, l.device, i, h.number, pid, port, l.bridge)
+		state := "up"
+		if h.isCut(Link(i)) {
+			state = "down"
+		}
+		fmt.Fprintf(&outside, "link add %s type veth peer name %s address 52:54:00:0a:%02x:%02x netns %d\nlink set %s master %s %s\n",
+			port, l.device, i, h.number, pid, port, l.bridge, state)
 		fmt.Fprintf(&inside, "addr add %s/24 dev %s\nlink set %s up\n", h.Address(Link(i)), l.device, l.device)
 	}
 	if err := ip(ctx, outside.String()); err != nil {
@@ -88,14 +95,53 @@ func (h *Host) unplug() {
 }
 
 // Cut pulls the host's cable of that link out of the switch: its device loses
-// the carrier. A boot plugs it in again.
-func (h *Host) Cut(ctx context.Context, l Link) error {
-	return ip(ctx, "link set "+h.port(l)+" down\n")
+// the carrier. It stays out through boots until [Host.Mend].
+func (h *Host) Cut(ctx context.Context, l Link) error { return h.setCut(ctx, l, true, "down") }
+
+// Mend plugs the cable in again.
+func (h *Host) Mend(ctx context.Context, l Link) error { return h.setCut(ctx, l, false, "up") }
+
+func (h *Host) setCut(ctx context.Context, l Link, cut bool, state string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.cut[l] = cut
+	if h.init == nil {
+		return nil
+	}
+	return ip(ctx, fmt.Sprintf("link set %s %s\n", h.port(l), state))
 }
 
-// Mend plugs it in again.
-func (h *Host) Mend(ctx context.Context, l Link) error {
-	return ip(ctx, "link set "+h.port(l)+" up\n")
+func (h *Host) isCut(l Link) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.cut[l]
+}
+
+// Listeners returns the TCP ports, sorted, on which something listens on the
+// host, loopback included.
+func (h *Host) Listeners() ([]int, error) {
+	var ports []int
+	for _, family := range []string{"tcp", "tcp6"} {
+		// sl local_address rem_address st ...; 0A: listening (proc(5))
+		table, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", h.pid(), family))
+		if err != nil {
+			return nil, fmt.Errorf("%s: cannot list listeners: %v", h.Name, err)
+		}
+		for line := range strings.Lines(string(table)) {
+			f := strings.Fields(line)
+			if len(f) < 4 || f[3] != "0A" {
+				continue
+			}
+			_, hex, _ := strings.Cut(f[1], ":")
+			port, err := strconv.ParseUint(hex, 16, 16)
+			if err != nil {
+				return nil, fmt.Errorf("%s: no port in %q", h.Name, f[1])
+			}
+			ports = append(ports, int(port))
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports), nil
 }
 
 // ip feeds lines to ip(8), run behind prefix.

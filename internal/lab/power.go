@@ -103,12 +103,43 @@ func (l *Lab) servePower() {
 			defer conn.Close()
 			_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 			line, err := bufio.NewReader(conn).ReadString('\n')
-			if err != nil {
+			if err != nil || strings.TrimSpace(line) == "" {
 				return
 			}
-			fmt.Fprintln(conn, l.chassis(strings.Fields(line)))
+			words := strings.Fields(line)
+			answer := l.chassis(words)
+			l.record(words, answer)
+			fmt.Fprintln(conn, answer)
 		})
 	}
+}
+
+// PowerEvent is one thing that a power switch was told or asked.
+type PowerEvent struct {
+	At     time.Time // when it was answered
+	Host   string
+	Asked  string // get power, set power 0, set power 1
+	Answer string // power:0, power:1, or why not
+}
+
+func (l *Lab) record(words []string, answer string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.powerEvents = append(l.powerEvents, PowerEvent{time.Now(), words[0], strings.Join(words[1:], " "), answer})
+}
+
+// PowerEvents returns what the power switches were told and asked after since,
+// in order.
+func (l *Lab) PowerEvents(since time.Time) []PowerEvent {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var events []PowerEvent
+	for _, e := range l.powerEvents {
+		if e.At.After(since) {
+			events = append(events, e)
+		}
+	}
+	return events
 }
 
 // chassis answers a power switch's program: `host1 get power`, `host1 set power 0`.

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"fangnetz/internal/lab"
+)
+
+const confFile = "/etc/cluster/cluster.conf"
+
+type story struct {
+	terminal
+	lab          *lab.Lab
+	host1, host2 *lab.Host
+	version      int
+}
+
+// tell plays the article from the first boot to a host's death.
+func (s *story) tell() error {
+	for _, part := range []func(){s.boot, s.join, s.machines, s.migrate, s.compare, s.die} {
+		part()
+	}
+	return s.err
+}
+
+// check keeps the first error of the lab itself.
+func (s *story) check(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+func (s *story) boot() {
+	s.say("Two hosts are switched on")
+	began := time.Now()
+	s.check(s.lab.PowerOn(s.ctx))
+	s.took("both up after %s", round(time.Since(began)))
+}
+
+// join writes the first cluster.conf and starts the cluster on both hosts.
+func (s *story) join() {
+	if s.err != nil {
+		return
+	}
+	s.say("cluster.conf is written on one and copied, the services still in a comment")
+	s.version = 1
+	s.check(s.host1.WriteFile(confFile, lab.Article{Version: s.version}.Text(s.lab.Hosts), 0o640))
+	s.do(s.host1, "ssh", "host2.example.com", "mkdir", "-p", "/etc/cluster")
+	s.do(s.host1, "scp", "-q", confFile, "host2.example.com:"+confFile)
+	for _, h := range s.lab.Hosts {
+		if s.err == nil {
+			s.check(h.Enable(true))
+			fmt.Fprintf(s.out, "%s# cmand &\n", h.Name)
+			s.check(h.Start(s.ctx, "cmand"))
+		}
+	}
+	took := s.await("both hosts are members", 60*time.Second, func() bool {
+		return s.prints(s.host1, []string{"clustat", "-Q"}) &&
+			s.prints(s.host1, []string{"clustat", "-m", s.host2.ClusterName()}, "Online, rgmanager") &&
+			s.prints(s.host2, []string{"clustat", "-m", s.host1.ClusterName()}, "Online, rgmanager")
+	})
+	s.do(s.host1, "clustat")
+	s.took("members of one cluster after %s", round(took))
+
+	s.say("The services are uncommented, the version is raised")
+	s.update()
+	s.await("host2 knows the services", 20*time.Second, func() bool { return s.prints(s.host2, []string{"clustat"}, "vm:vm2") })
+}
+
+func (s *story) update() {
+	if s.err != nil {
+		return
+	}
+	s.version++
+	s.check(s.host1.WriteFile(confFile, lab.Article{Version: s.version, Services: true}.Text(s.lab.Hosts), 0o640))
+	s.do(s.host1, "ccs_tool", "update", confFile)
+}
+
+// machines defines both on host1 and starts each where it belongs.
+func (s *story) machines() {
+	s.say("Two machines, defined on host1 alone, are started")
+	for _, g := range []lab.Guest{{Name: "vm1", Memory: 384, Ballast: 192}, {Name: "vm2"}} {
+		if s.err == nil {
+			s.check(s.host1.WriteFile("/root/"+g.Name+".xml", g.XML(), 0o644))
+			s.do(s.host1, "virsh", "-q", "define", "/root/"+g.Name+".xml")
+		}
+	}
+	s.do(s.host1, "clusvcadm", "-e", "vm:vm1", "-m", "host1.example.com")
+	s.do(s.host1, "clusvcadm", "-e", "vm:vm2", "-m", "host2.example.com")
+	s.do(s.host1, "clustat")
+	s.awaitCounter(s.host1, "vm1")
+	s.awaitCounter(s.host2, "vm2")
+}
+
+// awaitCounter waits until the guest counts on from where it is on that host.
+func (s *story) awaitCounter(h *lab.Host, guest string) time.Duration {
+	before, err := h.Console(guest)
+	s.check(err)
+	return s.await(guest+" counts on "+h.Name, 90*time.Second, func() bool {
+		now, err := h.Console(guest)
+		s.check(err)
+		return len(now) > len(before)
+	})
+}
+
+// migrate moves vm1 to host2 through cmand's SSH connection.
+func (s *story) migrate() {
+	s.say("vm1 moves to host2 while it runs")
+	s.measured("cmand's UNIX sockets over SSH", s.host2, func() time.Duration {
+		_, took := s.do(s.host1, "clusvcadm", "-M", "vm:vm1", "-m", "host2.example.com")
+		return took
+	})
+	s.do(s.host2, "clustat", "-s", "vm:vm1")
+}
+
+// compare moves it home again as libvirt alone does through SSH. The service is
+// frozen meanwhile, so that the cluster does not interfere.
+func (s *story) compare() {
+	s.say("For comparison, the way back as libvirt tunnels it")
+	s.do(s.host2, "clusvcadm", "-Z", "vm:vm1")
+	s.measured("virsh --p2p --tunnelled", s.host1, func() time.Duration {
+		_, took := s.do(s.host2, "virsh", "-q", "migrate", "--live", "--p2p", "--tunnelled", "vm1", "qemu+ssh://host1-cluster.example.com/system")
+		return took
+	})
+	// And back, so that the frozen service is where the cluster knows it.
+	s.do(s.host1, "virsh", "-q", "migrate", "--live", "--p2p", "--tunnelled", "vm1", "qemu+ssh://host2-cluster.example.com/system")
+	s.do(s.host2, "clusvcadm", "-U", "vm:vm1")
+}
+
+// measured runs a migration of vm1 to a host and prints its figures.
+func (s *story) measured(way string, to *lab.Host, move func() time.Duration) {
+	if s.err != nil {
+		return
+	}
+	w := s.lab.Watch("vm1")
+	took := move()
+	s.awaitCounter(to, "vm1")
+	seen, err := w.Stop()
+	s.check(err)
+	if s.err != nil {
+		return
+	}
+	var pause time.Duration
+	for i := range len(seen) - 1 {
+		pause = max(pause, seen[i+1].At.Sub(seen[i].At))
+	}
+	s.took("%s: %s in all, the guest paused %s at most%s", way, round(took), round(pause), s.throughput(to))
+}
+
+// throughput is what libvirt counted on the host that took the machine; empty
+// when it tells nothing.
+func (s *story) throughput(to *lab.Host) string {
+	out, err := to.Run(s.ctx, "virsh", "domjobinfo", "vm1", "--completed", "--rawstats")
+	if err != nil || out.Exit != 0 {
+		return ""
+	}
+	stats := map[string]float64{}
+	for line := range strings.Lines(out.Stdout) {
+		key, value, _ := strings.Cut(line, ":")
+		if n, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil {
+			stats[strings.TrimSpace(key)] = n
+		}
+	}
+	bytes, ms := stats["data_processed"], stats["time_elapsed"]
+	if bytes == 0 || ms == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %.0f MiB at %.0f MiB/s", bytes/(1<<20), bytes/(1<<20)/(ms/1000))
+}
+
+// die cuts host2's power under both machines.
+func (s *story) die() {
+	if s.err != nil {
+		return
+	}
+	s.say("host2 loses its power, with both machines on it")
+	cut := time.Now()
+	s.check(s.host2.PowerOff())
+	started := s.await("both machines are started on host1", 90*time.Second, func() bool {
+		on := "started"
+		return s.prints(s.host1, []string{"clustat", "-s", "vm:vm1"}, s.host1.ClusterName(), on) &&
+			s.prints(s.host1, []string{"clustat", "-s", "vm:vm2"}, s.host1.ClusterName(), on)
+	})
+	s.do(s.host1, "clustat")
+	if asked, off, found := s.fenced(cut); found && s.err == nil {
+		s.took("the fence agent was at host2's power switch after %s, host2 known to be off after %s, both machines started after %s",
+			round(asked), round(off), round(started))
+	}
+	s.awaitCounter(s.host1, "vm1")
+	s.awaitCounter(s.host1, "vm2")
+
+	s.say("host2 was switched on again by the fence agent; it joins, and vm2 goes home")
+	took := s.await("vm2 runs on host2", 90*time.Second, func() bool {
+		return s.prints(s.host1, []string{"clustat", "-s", "vm:vm2"}, s.host2.ClusterName(), "started")
+	})
+	s.do(s.host1, "clustat")
+	s.took("back after %s", round(took))
+}
+
+// fenced says when, after cut, the fence agent first asked host2's power switch
+// and when it first heard that the host is off.
+func (s *story) fenced(cut time.Time) (asked, off time.Duration, found bool) {
+	for _, e := range s.lab.PowerEvents(cut) {
+		if e.Host != "host2" {
+			continue
+		}
+		if asked == 0 {
+			asked = e.At.Sub(cut)
+		}
+		if e.Answer == "power:0" {
+			return asked, e.At.Sub(cut), true
+		}
+	}
+	return asked, 0, false
+}
+
+func round(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
