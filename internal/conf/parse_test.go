@@ -109,6 +109,9 @@ func TestParseNamesEveryBrokenPlace(t *testing.T) {
 			`c:2:1: XML declaration is not at the start: expected it as the first characters of the file`}},
 		{"declaration wrong", `<?xml version=\"1.0\"?><cluster/>`, []string{
 			`c:1:1: XML declaration is not understood: expected <?xml version="1.0"?>`}},
+		{"declaration without a blank, after another fault", "<cluster a=1>\n<?xmlversion=\"1.0\"?></cluster>", []string{
+			`c:1:12: value of attribute a is not quoted: expected " or ' after =`,
+			`c:2:1: <? without a name and a blank: expected <?xml version="1.0"?>`}},
 		{"encoding unknown", `<?xml version="1.0" encoding="EBCDIC"?><cluster/>`, []string{
 			`c:1:1: encoding EBCDIC is not known: expected UTF-8, US-ASCII or ISO-8859-1`}},
 		{"not UTF-8", "<cluster name=\"m\xfcller\"/>", []string{

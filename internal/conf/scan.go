@@ -169,8 +169,9 @@ func (s *scanner) comment() {
 	s.skip("-->", "comment")
 }
 
-// skip passes over what started here and ends with close.
-func (s *scanner) skip(close, what string) {
+// skip passes over what started here and ends with close, and reports whether
+// it does.
+func (s *scanner) skip(close, what string) bool {
 	head := 2
 	if close == "-->" {
 		head = len("<!--")
@@ -179,9 +180,10 @@ func (s *scanner) skip(close, what string) {
 	if end < 0 {
 		s.flaw(s.pos, "%s has no end: expected %s", what, close)
 		s.pos, s.lost = len(s.src), true
-		return
+		return false
 	}
 	s.pos += head + end + len(close)
+	return true
 }
 
 // doctype passes over <!DOCTYPE …>, whose DTD is not looked at.
@@ -218,14 +220,13 @@ func (s *scanner) doctype() {
 // instruction passes over <? … ?>; start is where a declaration may stand.
 func (s *scanner) instruction(start int) {
 	from := s.pos
-	s.skip("?>", "<?")
-	if s.lost {
+	if !s.skip("?>", "<?") {
 		return
 	}
 	body := s.src[from+len("<?") : s.pos-len("?>")]
 	switch target := name(body); {
-	case target == "":
-		s.flaw(from, "<? without a name: expected <?xml version=\"1.0\"?>")
+	case target == "", len(target) < len(body) && strings.IndexByte(whiteSpace, body[len(target)]) < 0:
+		s.flaw(from, "<? without a name and a blank: expected <?xml version=\"1.0\"?>")
 	case !strings.EqualFold(target, "xml"):
 	case from != start:
 		s.flaw(from, "XML declaration is not at the start: expected it as the first characters of the file")
