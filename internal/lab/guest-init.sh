@@ -32,6 +32,14 @@ for word in $(cat /proc/cmdline); do
 	esac
 done
 
+# The first sector of its disk counts the guest's boots.
+if [ -e /dev/vda ]; then
+	boots=$(dd if=/dev/vda bs=512 count=1 2>/dev/null | tr -d '\000 ')
+	boots=$((${boots:-0} + 1))
+	printf '%-512s' $boots | dd of=/dev/vda bs=512 count=1 conv=fsync 2>/dev/null
+	echo "disk boots=$boots"
+fi
+
 # A read that times out sleeps without starting a process.
 mkfifo /never
 exec 3<>/never

@@ -12,11 +12,13 @@ import (
 )
 
 // Guest is a virtual machine that counts on its serial line, ten times a
-// second (guest-init.sh); ready some four seconds after its start.
+// second (guest-init.sh); ready some four seconds after its start. On its disk
+// it counts its boots, wherever they are.
 type Guest struct {
 	Name    string
 	Memory  int // MiB; 0: 80
 	Ballast int // MiB of random memory that a migration has to carry
+	Unit    int // of the shared storage, 1 to 4; 0: no disk
 }
 
 // Folder that `make deps` fills with the guest's kernel and initrd; on every
@@ -56,13 +58,13 @@ func (g Guest) XML() string {
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <controller type='usb' model='none'/>
-    <serial type='file'>
+%s    <serial type='file'>
       <source path='%s' append='on'/>
     </serial>
     <memballoon model='none'/>
   </devices>
 </domain>
-`, g.Name, id[0:4], id[4:6], id[6:8], id[8:10], id[10:16], memory, guestDir, guestDir, g.Ballast, consoleFile(g.Name))
+`, g.Name, id[0:4], id[4:6], id[6:8], id[8:10], id[10:16], memory, guestDir, guestDir, g.Ballast, disk(g.Unit), consoleFile(g.Name))
 }
 
 // Define makes the guest known to the host's libvirtd, as `virsh define` does
@@ -85,14 +87,26 @@ type Tick struct {
 	Seq  int    // 1, 2, ... in that boot
 }
 
-// Console returns what the guest counted on this host since the rack was made,
-// whether the host is on or off; nothing when it never ran here.
-func (h *Host) Console(guest string) ([]Tick, error) {
-	text, err := os.ReadFile(filepath.Join(h.Logs(), strings.TrimPrefix(consoleFile(guest), "/var/log/")))
+// ConsoleText is all that the guest wrote on its serial line on this host since
+// the rack was made, whether the host is on or off; empty when it never ran
+// here.
+func (h *Host) ConsoleText(guest string) (string, error) {
+	text, err := os.ReadFile(h.consolePath(guest))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return "", nil
 	}
-	ticks, _ := parseTicks(string(text))
+	return string(text), err
+}
+
+// consolePath is where the machine has the guest's console on this host.
+func (h *Host) consolePath(guest string) string {
+	return filepath.Join(h.Logs(), strings.TrimPrefix(consoleFile(guest), "/var/log/"))
+}
+
+// Console returns the counter in the guest's [Host.ConsoleText].
+func (h *Host) Console(guest string) ([]Tick, error) {
+	text, err := h.ConsoleText(guest)
+	ticks, _ := parseTicks(text)
 	return ticks, err
 }
 

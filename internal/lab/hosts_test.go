@@ -157,7 +157,7 @@ func TestHosts(t *testing.T) {
 		})
 	})
 	t.Run("a guest migrates and goes on counting", func(t *testing.T) {
-		guest := Guest{Name: "vm2"}
+		guest := Guest{Name: "vm2", Unit: 2}
 		if err := host1.Define(t.Context(), guest); err != nil {
 			t.Fatal(err)
 		}
@@ -295,6 +295,14 @@ func testPower(t *testing.T, host1, host2 *Host) {
 	if got := strings.TrimSpace(run(t, host2, "virsh", "domstate", "vm2")); got != "shut off" {
 		t.Errorf("vm2 after the boot is %q", got)
 	}
+	run(t, host2, "virsh", "start", "vm2")
+	eventually(t, 60*time.Second, "vm2's disk remembers its first boot, on host1", func() string {
+		text, err := host2.ConsoleText("vm2")
+		if err != nil || !strings.Contains(text, "disk boots=2\r\n") {
+			return fmt.Sprintf("%v in %q", err, text)
+		}
+		return ""
+	})
 }
 
 // checkOneRun fails when the guest was started anew, when a number came twice

@@ -154,7 +154,7 @@ func (h *Host) install(ctx context.Context, hosts []*Host) error {
 			return fmt.Errorf("cannot blank %s: %v", dir, err)
 		}
 	}
-	names := "127.0.0.1 localhost\n"
+	names := "127.0.0.1 localhost\n" + storageAddress + " " + storageName + "\n"
 	for _, other := range hosts {
 		names += fmt.Sprintf("%s %s %s\n%s %s\n", other.Address(Public), other.FQDN(), other.Name, other.Address(Cluster), other.ClusterName())
 	}

@@ -4,9 +4,9 @@
 // real QEMU guests (on TCG), and a power switch that fence_ipmilan reaches over
 // IPMI and that really kills the host.
 //
-//	             public 192.168.10.0/24 (and power switches)
-//	─────┬──────────────────┬──────────────┬──────────────┬─────
-//	  eth0 .11           eth0 .12      .101 ipmi_sim  .102 ipmi_sim
+//	             public 192.168.10.0/24, power switches and storage
+//	─────┬──────────────────┬──────────────┬──────────────┬─────────────┬─────
+//	  eth0 .11           eth0 .12      .101 ipmi_sim  .102 ipmi_sim  .10 tgtd
 //	   host1              host2            host1         host2
 //	  eth1 .11           eth1 .12
 //	─────┴──────────────────┴─────
@@ -34,9 +34,9 @@ type Lab struct {
 	Hosts []*Host // host1 first
 	Logs  string  // folder on the machine: <host>/ is the host's /var/log
 
-	power net.Listener // where the power switches' programs ask
-	bmcs  []*exec.Cmd
-	wg    sync.WaitGroup // connections to power, and the boots that they began
+	power   net.Listener   // where the power switches' programs ask
+	daemons []*exec.Cmd    // of the rack: power switches, storage
+	wg      sync.WaitGroup // connections to power, and the boots that they began
 
 	mu          sync.Mutex
 	powerEvents []PowerEvent
@@ -78,6 +78,9 @@ func (l *Lab) build(ctx context.Context, n int, programs []string) error {
 	if err := install(ctx, l.Hosts); err != nil {
 		return err
 	}
+	if err := l.startStorage(ctx); err != nil {
+		return err
+	}
 	return l.startPower(ctx)
 }
 
@@ -110,9 +113,9 @@ func (l *Lab) Close() error {
 	if l.power != nil {
 		_ = l.power.Close()
 	}
-	for _, bmc := range l.bmcs {
-		_ = bmc.Process.Kill()
-		_ = bmc.Wait()
+	for _, d := range l.daemons {
+		_ = d.Process.Kill()
+		_ = d.Wait()
 	}
 	l.wg.Wait()
 	var errs []error

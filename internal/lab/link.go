@@ -40,8 +40,8 @@ func (h *Host) PowerAddress() string {
 // port is the name of the bridge's end of the host's cable.
 func (h *Host) port(l Link) string { return fmt.Sprintf("%s-%s", h.Name, links[l].device) }
 
-// cable makes the rack's bridges and puts the power switches' addresses on the
-// public one.
+// cable makes the rack's bridges and puts the addresses of power switches and
+// storage on the public one.
 func cable(ctx context.Context, hosts []*Host) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, "link set lo up")
@@ -49,6 +49,7 @@ func cable(ctx context.Context, hosts []*Host) error {
 		// No snooping: corosync's multicast passes without a querier.
 		fmt.Fprintf(&b, "link add %s type bridge mcast_snooping 0\nlink set %s up\n", l.bridge, l.bridge)
 	}
+	fmt.Fprintf(&b, "addr add %s/24 dev %s\n", storageAddress, Public)
 	for _, h := range hosts {
 		fmt.Fprintf(&b, "addr add %s/24 dev %s\n", h.PowerAddress(), Public)
 	}

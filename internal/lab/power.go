@@ -67,7 +67,7 @@ func (l *Lab) startPower(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: cannot start its power switch: %v", h.Name, err)
 		}
-		l.bmcs = append(l.bmcs, bmc)
+		l.daemons = append(l.daemons, bmc)
 	}
 	return nil
 }

@@ -295,7 +295,7 @@ func (s *story) update(t *testing.T) {
 // 3: the names are the article's, not those of the file.
 func (s *story) enable(t *testing.T) {
 	for i, guest := range []string{"vm1", "vm2"} {
-		if err := s.host1.Define(t.Context(), Guest{Name: guest}); err != nil {
+		if err := s.host1.Define(t.Context(), Guest{Name: guest, Unit: i + 1}); err != nil {
 			t.Fatal(err)
 		}
 		s.machines[guest] = s.Watch(guest)

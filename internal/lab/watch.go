@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -36,7 +34,7 @@ func (l *Lab) Watch(guest string) *Watch {
 	w := &Watch{cancel: cancel, done: make(chan struct{})}
 	var tails []*tail
 	for _, h := range l.Hosts {
-		t := &tail{host: h.Name, path: filepath.Join(h.Logs(), strings.TrimPrefix(consoleFile(guest), "/var/log/"))}
+		t := &tail{host: h.Name, path: h.consolePath(guest)}
 		if info, err := os.Stat(t.path); err == nil {
 			t.offset = info.Size()
 		}

@@ -82,7 +82,7 @@ func (s *story) update() {
 // machines defines both on host1 and starts each where it belongs.
 func (s *story) machines() {
 	s.say("Two machines, defined on host1 alone, are started")
-	for _, g := range []lab.Guest{{Name: "vm1", Memory: 384, Ballast: 192}, {Name: "vm2"}} {
+	for _, g := range []lab.Guest{{Name: "vm1", Memory: 384, Ballast: 192, Unit: 1}, {Name: "vm2", Unit: 2}} {
 		if s.err == nil {
 			s.check(s.host1.WriteFile("/root/"+g.Name+".xml", g.XML(), 0o644))
 			s.do(s.host1, "virsh", "-q", "define", "/root/"+g.Name+".xml")
