@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"os"
@@ -35,10 +36,14 @@ func Stage(path string, text []byte) (string, error) {
 	return path + staged, replace(path+staged, path, text, newMode)
 }
 
-// Activate puts the staged text in the place of the file at path. After an
-// error WriteFile's rule holds.
-func Activate(path string) error {
+// Activate puts text in the place of the file at path: by renaming what Stage
+// has stored, or, when that is not text, by writing it now. After an error
+// WriteFile's rule holds.
+func Activate(path string, text []byte) error {
 	path = follow(path)
+	if stored, err := os.ReadFile(path + staged); err != nil || !bytes.Equal(stored, text) {
+		return WriteFile(path, text, newMode)
+	}
 	if err := os.Rename(path+staged, path); err != nil {
 		return fmt.Errorf("cannot take staged configuration into use: %v", err)
 	}

@@ -107,15 +107,21 @@ func TestStage(t *testing.T) {
 		t.Errorf("staging changed the file to %q", got)
 	}
 	alone(t, dir, "cluster.conf", "cluster.conf-update")
-	if err := Activate(path); err != nil {
+	if err := Activate(path, []byte("two")); err != nil {
 		t.Fatal(err)
 	}
 	if got := content(t, path); got != "two" {
 		t.Errorf("file holds %q, want two", got)
 	}
 	alone(t, dir, "cluster.conf")
-	if err := Activate(path); err == nil {
-		t.Error("Activate without a staged file succeeded")
+	if err := Activate(path, []byte("unstaged")); err != nil || content(t, path) != "unstaged" {
+		t.Errorf("Activate without a staged file = %v, file holds %q", err, content(t, path))
+	}
+	if _, err := Stage(path, []byte("stale")); err != nil {
+		t.Fatal(err)
+	}
+	if err := Activate(path, []byte("two")); err != nil || content(t, path) != "two" {
+		t.Errorf("Activate beside a stale staged file = %v, file holds %q", err, content(t, path))
 	}
 	if _, err := Stage(path, []byte("three")); err != nil {
 		t.Fatal(err)
@@ -140,7 +146,7 @@ func TestStageBesideNothing(t *testing.T) {
 	if m := mode(t, staged); m != 0o640 {
 		t.Errorf("mode = %o, want 640", m)
 	}
-	if err := Activate(path); err != nil || content(t, path) != "one" {
+	if err := Activate(path, []byte("one")); err != nil || content(t, path) != "one" {
 		t.Errorf("Activate = %v, file holds %q", err, content(t, path))
 	}
 }

@@ -2,6 +2,8 @@ package rgmanager
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"fangnetz/internal/cluster"
@@ -18,13 +20,13 @@ type Action interface {
 type (
 	// Probe asks a node what it runs. Answer: Probed.
 	Probe struct {
-		Op uint64
+		Op Op
 		On cluster.NodeID
 	}
 
 	// Find asks a node whether it runs one service. Answer: Done.
 	Find struct {
-		Op      uint64
+		Op      Op
 		On      cluster.NodeID
 		Service string
 	}
@@ -32,7 +34,7 @@ type (
 	// Start starts a service; one that runs already is a success. Definition
 	// is for machines that the node does not know. Answer: Done.
 	Start struct {
-		Op         uint64
+		Op         Op
 		On         cluster.NodeID
 		Service    string
 		Definition string
@@ -41,7 +43,7 @@ type (
 	// Stop stops a service; one that does not run is a success. Hard leaves
 	// out the polite part. Answer: Done.
 	Stop struct {
-		Op      uint64
+		Op      Op
 		On      cluster.NodeID
 		Service string
 		Hard    bool
@@ -49,7 +51,7 @@ type (
 
 	// Migrate moves a running machine to the node To. Answer: Done.
 	Migrate struct {
-		Op      uint64
+		Op      Op
 		On      cluster.NodeID
 		Service string
 		To      cluster.NodeID
@@ -57,14 +59,14 @@ type (
 
 	// Fence cuts Victim off. Answer: Fenced.
 	Fence struct {
-		Op     uint64
+		Op     Op
 		On     cluster.NodeID
 		Victim cluster.NodeID
 	}
 
 	// StopFencing ends a Fence whose result is not wanted any more.
 	StopFencing struct {
-		Op     uint64
+		Op     Op
 		On     cluster.NodeID
 		Victim cluster.NodeID
 	}
@@ -72,14 +74,14 @@ type (
 	// Stage stores a new cluster.conf durably beside the old one, or drops
 	// what was stored when Text is empty. Answer: Done.
 	Stage struct {
-		Op   uint64
+		Op   Op
 		On   cluster.NodeID
 		Text string
 	}
 
 	// Activate makes cluster.conf what Text says. Answer: Done.
 	Activate struct {
-		Op      uint64
+		Op      Op
 		On      cluster.NodeID
 		Text    string
 		Version int
@@ -87,7 +89,7 @@ type (
 
 	// Wait lets time pass. Answer: Elapsed.
 	Wait struct {
-		ID  uint64
+		ID  Op
 		On  cluster.NodeID
 		For time.Duration
 	}
@@ -106,6 +108,8 @@ type (
 		From    int            // Proposed: the version before
 		To      int            // Proposed: the version now
 		Problem string         // why not, in words; empty: see Result
+
+		Errors map[cluster.NodeID]string // Proposed: what went wrong on which member
 	}
 
 	// Note is a line for a node's log, in the original's words where it had
@@ -163,6 +167,9 @@ func (a Reply) String() string {
 	}
 	if a.Problem != "" {
 		s += ": " + a.Problem
+	}
+	for _, id := range slices.Sorted(maps.Keys(a.Errors)) {
+		s += fmt.Sprintf(", on %d: %s", id, a.Errors[id])
 	}
 	return s
 }

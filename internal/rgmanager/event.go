@@ -11,6 +11,15 @@ import (
 // Time is milliseconds since the epoch, by the clock of the event's sender.
 type Time = int64
 
+// Op names an operation or a wait. N rises; Ring is the ring that it was
+// decided in, so that what a lost partition began is not taken for ours.
+type Op struct {
+	Ring cluster.RingID
+	N    uint64
+}
+
+func (o Op) String() string { return fmt.Sprintf("%s/%d", o.Ring, o.N) }
+
 // Event is what happened, in the order that all nodes share.
 type Event interface {
 	// String is the event as scenario files and the log write it.
@@ -41,7 +50,7 @@ type (
 
 	// Done ends the operation Op that a node was told to carry out.
 	Done struct {
-		Op         uint64
+		Op         Op
 		Node       cluster.NodeID
 		At         Time
 		Error      string // empty: success
@@ -51,7 +60,7 @@ type (
 
 	// Fenced ends the operation Op that was to fence Victim.
 	Fenced struct {
-		Op     uint64
+		Op     Op
 		Victim cluster.NodeID
 		At     Time
 		Error  string // empty: success
@@ -59,7 +68,7 @@ type (
 
 	// Probed says which services a node runs, in answer to Probe.
 	Probed struct {
-		Op          uint64
+		Op          Op
 		Node        cluster.NodeID
 		At          Time
 		Running     []string          // full names, sorted
@@ -71,7 +80,7 @@ type (
 		Node    cluster.NodeID
 		At      Time
 		Service string
-		Op      uint64 // the service's latest operation when it was seen
+		Op      Op     // the service's latest operation when it was seen
 		Reason  string // libvirt's word, e.g. crashed
 	}
 
@@ -107,7 +116,7 @@ type (
 
 	// Elapsed ends a Wait.
 	Elapsed struct {
-		Wait uint64
+		Wait Op
 		At   Time
 	}
 )
@@ -157,7 +166,7 @@ func (e Request) String() string {
 }
 
 func (e Done) String() string {
-	s := fmt.Sprintf("done %d on %d", e.Op, e.Node)
+	s := fmt.Sprintf("done %s on %d", e.Op, e.Node)
 	if e.Running {
 		s += " running"
 	}
@@ -178,7 +187,7 @@ func (e Defined) String() string      { return fmt.Sprintf("defined %s on %d", e
 func (e Proposed) String() string     { return fmt.Sprintf("proposed configuration from %d", e.From) }
 func (e Acknowledged) String() string { return fmt.Sprintf("acknowledged %d", e.Node) }
 func (e Leaving) String() string      { return fmt.Sprintf("leaving %d", e.Node) }
-func (e Elapsed) String() string      { return fmt.Sprintf("elapsed %d", e.Wait) }
+func (e Elapsed) String() string      { return fmt.Sprintf("elapsed %s", e.Wait) }
 
 func failure(text string) string {
 	if text == "" {

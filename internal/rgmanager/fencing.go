@@ -10,7 +10,7 @@ import (
 // victim is a node on its way to being fenced.
 type victim struct {
 	Since    Time
-	Op       uint64         // of the Fence under way; 0: none
+	Op       Op             // of the Fence under way; 0: none
 	By       cluster.NodeID // the member that carries it out
 	Attempts int            // that failed
 	Error    string         // of the latest
@@ -32,6 +32,9 @@ func (m *Machine) condemn(id cluster.NodeID, delay time.Duration) {
 		if s.Owner == id && s.Job == nil {
 			s.Owner, s.LastOwner, s.State = 0, id, cluster.Recoverable
 		}
+		if len(s.MayRun) == 0 { // cut off from us, it may have a quorum of its own and start it
+			s.MayRun = cluster.NodeIDs{id}
+		}
 	})
 	if delay > 0 {
 		m.wait(delay, "fence", id)
@@ -43,7 +46,7 @@ func (m *Machine) condemn(id cluster.NodeID, delay time.Duration) {
 // fence has the senior member fence a victim.
 func (m *Machine) fence(id cluster.NodeID) {
 	n := m.Nodes[id]
-	if n == nil || n.Victim == nil || n.Victim.Op != 0 || !m.Quorate {
+	if n == nil || n.Victim == nil || n.Victim.Op != (Op{}) || !m.Quorate {
 		return
 	}
 	n.Victim.Op, n.Victim.By = m.nextOp(), m.senior()
@@ -59,7 +62,7 @@ func (m *Machine) spare(id cluster.NodeID) {
 	if n.Victim == nil {
 		return
 	}
-	if n.Victim.Op != 0 {
+	if n.Victim.Op != (Op{}) {
 		m.do(StopFencing{Op: n.Victim.Op, On: n.Victim.By, Victim: id})
 	}
 	n.Victim = nil
@@ -75,13 +78,13 @@ func (m *Machine) fenced(ev Fenced) {
 	v := n.Victim
 	if ev.Error != "" {
 		m.note(v.By, "err", "fence %s failed", m.nodeName(ev.Victim))
-		v.Op, v.By, v.Error = 0, 0, ev.Error
+		v.Op, v.By, v.Error = Op{}, 0, ev.Error
 		v.Attempts++
 		m.wait(max(m.conf.FenceDaemon.OverrideTime, time.Second), "fence", ev.Victim)
 		return
 	}
 	m.note(v.By, "notice", "fence %s success", m.nodeName(ev.Victim))
-	v.Op = 0
+	v.Op = Op{}
 	m.off(ev.Victim)
 }
 

@@ -47,7 +47,7 @@ type job struct {
 	Last    bool            // others could not: Home is tried once more
 
 	Phase   phase
-	Op      uint64
+	Op      Op
 	On      cluster.NodeID  // where the phase happens, or will
 	Asked   cluster.NodeIDs // finding, settling: who has not answered
 	FoundOn cluster.NodeIDs // finding, settling: who runs it
@@ -92,7 +92,7 @@ func (m *Machine) begin(name string, c *conf.Service, s *service, j *job) {
 }
 
 // opOf numbers the job's next operation.
-func (m *Machine) opOf(s *service) uint64 {
+func (m *Machine) opOf(s *service) Op {
 	s.LastOp = m.nextOp()
 	s.Job.Op = s.LastOp
 	return s.LastOp

@@ -27,9 +27,9 @@ type state struct {
 	Quorate  bool
 	Nodes    map[cluster.NodeID]*node
 	Services map[string]*service // by full name, as in Config
-	Waits    map[uint64]*wait
-	Update   *update `json:",omitempty"`
-	LastOp   uint64  // numbers operations and waits
+	Waits    map[uint64]*wait    // by Op.N
+	Update   *update             `json:",omitempty"`
+	LastOp   Op                  // numbers operations and waits
 	Now      Time
 }
 
@@ -39,7 +39,7 @@ type node struct {
 	Up       bool   // its cmand takes part
 	Boot     string // of that cmand
 	Ready    bool   // it said what it runs, and may be given work
-	Probe    uint64 // operation of the latest Probe sent to it
+	Probe    Op     // operation of the latest Probe sent to it
 	Leaving  bool   // shutting down: it is given nothing new
 	Departed bool   // and was told that it may go
 	// Clean means that it runs nothing of ours: it left in good order or was
@@ -50,6 +50,7 @@ type node struct {
 
 // wait is a running Wait and what it is for.
 type wait struct {
+	Op      Op
 	On      cluster.NodeID // counts the time
 	For     time.Duration
 	Purpose string // grace, fence
@@ -151,8 +152,8 @@ func (m *Machine) note(id cluster.NodeID, level, format string, args ...any) {
 	m.do(Note{On: id, Level: level, Text: fmt.Sprintf(format, args...)})
 }
 
-func (m *Machine) nextOp() uint64 {
-	m.LastOp++
+func (m *Machine) nextOp() Op {
+	m.LastOp = Op{Ring: m.Ring, N: m.LastOp.N + 1}
 	return m.LastOp
 }
 
@@ -194,9 +195,9 @@ func (m *Machine) inOrder(visit func(name string, c *conf.Service, s *service)) 
 
 // wait starts counting time on the senior member.
 func (m *Machine) wait(d time.Duration, purpose string, id cluster.NodeID) {
-	w := &wait{On: m.senior(), For: d, Purpose: purpose, Node: id}
 	op := m.nextOp()
-	m.Waits[op] = w
+	w := &wait{Op: op, On: m.senior(), For: d, Purpose: purpose, Node: id}
+	m.Waits[op.N] = w
 	m.do(Wait{ID: op, On: w.On, For: d})
 }
 
@@ -206,11 +207,11 @@ func (m *Machine) unwait(purpose string, id cluster.NodeID) {
 }
 
 func (m *Machine) elapsed(ev Elapsed) {
-	w := m.Waits[ev.Wait]
-	if w == nil {
+	w := m.Waits[ev.Wait.N]
+	if w == nil || w.Op != ev.Wait {
 		return
 	}
-	delete(m.Waits, ev.Wait)
+	delete(m.Waits, w.Op.N)
 	switch w.Purpose {
 	case "grace":
 		m.graceOver(w.Node)

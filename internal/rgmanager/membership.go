@@ -33,9 +33,7 @@ func (m *Machine) membership(ev Membership) {
 		if n.Up && (!up || boot != n.Boot) {
 			lost = append(lost, id)
 			n.Up, n.Ready = false, false
-			if n.Leaving && !up && reasons[id] != cluster.ProcessDied && !m.busy(id) {
-				n.Clean = true
-			}
+			n.Clean = !up && (n.Departed || reasons[id] == cluster.LeftCleanly) && !m.busy(id)
 			n.Leaving, n.Departed = false, false
 		}
 		if up && !n.Up {
@@ -155,14 +153,14 @@ func (m *Machine) handOver() {
 			continue
 		}
 		w.On = by
-		m.do(Wait{ID: op, On: by, For: w.For})
+		m.do(Wait{ID: w.Op, On: by, For: w.For})
 	}
 	for _, id := range m.nodeIDs() {
 		v := m.Nodes[id].Victim
 		if v == nil || v.By == 0 || m.Nodes[v.By] != nil && m.Nodes[v.By].Up {
 			continue
 		}
-		v.By, v.Op = 0, 0
+		v.By, v.Op = 0, Op{}
 		m.fence(id)
 	}
 }
@@ -206,7 +204,7 @@ func (m *Machine) probe(id cluster.NodeID) {
 // Resume returns what a node has to do after it has loaded a Snapshot: say
 // what it runs.
 func (m *Machine) Resume(local cluster.NodeID) []Action {
-	if n := m.Nodes[local]; n != nil && n.Up && !n.Ready && n.Probe != 0 {
+	if n := m.Nodes[local]; n != nil && n.Up && !n.Ready && n.Probe != (Op{}) {
 		return []Action{Probe{Op: n.Probe, On: local}}
 	}
 	return nil
@@ -222,7 +220,7 @@ func (m *Machine) probed(ev Probed) {
 	cameUp := !n.Ready
 	n.Ready = true
 	m.inOrder(func(name string, c *conf.Service, s *service) {
-		if s.LastOp > ev.Op {
+		if s.LastOp.N > ev.Op.N {
 			return
 		}
 		m.learn(s, ev.Node, ev.Definitions[name])

@@ -105,7 +105,7 @@ func (w *world) run(line, input string) string {
 		}
 		w.step(Acknowledged{ID: "ack", From: w.up[0], At: w.now, Node: w.node(f[1])})
 	case "elapse": // the oldest wait that still matters ends
-		w.waits = slices.DeleteFunc(w.waits, func(a Wait) bool { return w.m.Waits[a.ID] == nil })
+		w.waits = slices.DeleteFunc(w.waits, func(a Wait) bool { return w.m.Waits[a.ID.N] == nil })
 		if len(w.waits) == 0 {
 			w.t.Fatal("nothing is waited for")
 		}

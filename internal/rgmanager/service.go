@@ -22,7 +22,7 @@ type service struct {
 	MayRun     cluster.NodeIDs
 	Definition string                    // libvirt's XML, for the node that starts it next
 	History    map[cluster.NodeID][]Time `json:",omitempty"` // restarts in place
-	LastOp     uint64                    // newest operation on it
+	LastOp     Op                        // newest operation on it
 	Job        *job                      `json:",omitempty"` // what is being done with it
 	Queue      []Request                 `json:",omitempty"` // what is to be done next
 }

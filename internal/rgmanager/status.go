@@ -51,8 +51,8 @@ func (m *Machine) Status(local cluster.NodeID) cluster.Status {
 // Record is what the daemon needs to know of a service to watch it.
 type Record struct {
 	Owner   cluster.NodeID
-	Started bool   // and nothing is being done with it
-	Op      uint64 // its newest operation
+	Started bool // and nothing is being done with it
+	Op      Op   // its newest operation
 }
 
 // Record returns a service's record; false when there is no such service.

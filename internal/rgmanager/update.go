@@ -2,9 +2,6 @@ package rgmanager
 
 import (
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
@@ -19,7 +16,7 @@ type update struct {
 	Version int
 	Old     int             // the version before
 	Active  bool            // all have stored it: being activated
-	Op      uint64          // of the phase
+	Op      Op              // of the phase
 	Waiting cluster.NodeIDs // who has not ended the phase
 	Errors  map[cluster.NodeID]string
 }
@@ -55,11 +52,11 @@ func (m *Machine) proposed(ev Proposed) {
 	}
 	m.Update = &update{ID: ev.ID, From: ev.From, Text: ev.Text, Version: c.Version, Old: m.conf.Version,
 		Errors: map[cluster.NodeID]string{}}
-	m.updatePhase(func(op uint64, id cluster.NodeID) Action { return Stage{Op: op, On: id, Text: ev.Text} })
+	m.updatePhase(func(op Op, id cluster.NodeID) Action { return Stage{Op: op, On: id, Text: ev.Text} })
 }
 
 // updatePhase gives every member its part of the next phase.
-func (m *Machine) updatePhase(action func(op uint64, id cluster.NodeID) Action) {
+func (m *Machine) updatePhase(action func(op Op, id cluster.NodeID) Action) {
 	u := m.Update
 	u.Op, u.Waiting = m.nextOp(), nil
 	for _, id := range m.nodeIDs() {
@@ -104,19 +101,15 @@ func (m *Machine) updateNext() {
 		return
 	}
 	reply := Reply{On: u.From, ID: u.ID, From: u.Old, To: u.Version}
-	var errors []string
-	for _, id := range slices.Sorted(maps.Keys(u.Errors)) {
-		errors = append(errors, m.nodeName(id)+": "+u.Errors[id])
-	}
-	reply.Problem = strings.Join(errors, "\n")
+	reply.Errors = u.Errors
 	switch {
 	case u.Active:
 		m.Update = nil
-		if reply.Problem != "" {
+		if len(u.Errors) > 0 {
 			reply.Result = cluster.Warning
 		}
 		m.do(reply)
-	case len(errors) > 0:
+	case len(u.Errors) > 0:
 		m.Update = nil
 		for _, id := range m.nodeIDs() {
 			if m.Nodes[id].Up {
@@ -127,7 +120,7 @@ func (m *Machine) updateNext() {
 		m.do(reply)
 	default:
 		u.Active, u.Errors = true, map[cluster.NodeID]string{}
-		m.updatePhase(func(op uint64, id cluster.NodeID) Action {
+		m.updatePhase(func(op Op, id cluster.NodeID) Action {
 			return Activate{Op: op, On: id, Text: u.Text, Version: u.Version}
 		})
 		m.reconfigure(u.Text)
