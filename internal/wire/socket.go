@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -56,14 +57,16 @@ func removeStale(path string) error {
 }
 
 // SystemError gives the C library's words for the system error in err, as the
-// original commands print them (`No such file or directory`); without one,
-// err's own words.
+// original commands print them (`No such file or directory`); a connection
+// that ended too early was reset. Without one, err's own words.
 func SystemError(err error) string {
 	text := err.Error()
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		text = errno.Error()
 	} else if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() {
 		text = syscall.ETIMEDOUT.Error()
+	} else if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		text = syscall.ECONNRESET.Error()
 	}
 	if text == "" {
 		return ""

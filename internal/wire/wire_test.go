@@ -122,6 +122,16 @@ func TestUpdateCarriesTextUnchanged(t *testing.T) {
 	}
 }
 
+func TestBrokenConnectionIsNoAnswer(t *testing.T) {
+	path := serve(t, &wire.Server{Admin: allow, Backend: &fake{act: func(context.Context, wire.Action) (wire.Answer, error) {
+		panic(http.ErrAbortHandler)
+	}}})
+	a, err := wire.New(path).Act(t.Context(), wire.Action{Verb: wire.Stop})
+	if err == nil || wire.SystemError(err) != "Connection reset by peer" {
+		t.Errorf("Act = %+v, %v; want a connection that was reset", a, err)
+	}
+}
+
 func TestRefusalKeepsItsCode(t *testing.T) {
 	path := serve(t, &wire.Server{Admin: allow, Backend: &fake{ack: func(node string) error {
 		switch node {

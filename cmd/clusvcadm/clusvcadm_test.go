@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/wire"
+)
+
+// (clusvcadm, "Member names"), with the members that each name is held against.
+func TestTarget(t *testing.T) {
+	for name, c := range map[string]struct {
+		members string // id=name, in list order
+		typed   string
+		found   string // empty: refused
+		said    string
+	}{
+		"whole name":                     {"1=node1 2=node2", "node2", "node2", ""},
+		"whole name in another case":     {"1=node1 2=node2", "NODE2", "NODE2", ""},
+		"longest beginning":              {"1=node1.example.com 2=node2.example.com", "node2", "node2.example.com", "'node2' not in membership list\nClosest match: 'node2.example.com'\n"},
+		"beginning is compared by case":  {"1=node1.example.com", "NODE1", "", "'NODE1' not in membership list\nNo matches for 'NODE1' found\n"},
+		"one letter is enough":           {"1=abc 2=xyz", "aq", "abc", "'aq' not in membership list\nClosest match: 'abc'\n"},
+		"two equally long":               {"1=node1 2=node2", "node", "", "'node' not in membership list\nMore than one possible match for 'node' found\n"},
+		"last two records tie":           {"1=no 2=nod1 3=nod2", "nodx", "", "'nodx' not in membership list\nMore than one possible match for 'nodx' found\n"},
+		"shorter one after is no record": {"1=nod1 2=no", "nodx", "nod1", "'nodx' not in membership list\nClosest match: 'nod1'\n"},
+		"quorum device is no target":     {"1=node1 0=/dev/sdb1", "/dev/sdb", "", "'/dev/sdb' not in membership list\nClosest match: '/dev/sdb1'\n"},
+		"quorum device by its name":      {"1=node1 0=/dev/sdb1", "/dev/sdb1", "", "'/dev/sdb1' not in membership list\nClosest match: '/dev/sdb1'\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var members []cluster.Member
+			for _, word := range bytes.Fields([]byte(c.members)) {
+				members = append(members, cluster.Member{ID: cluster.NodeID(word[0] - '0'), Name: string(word[2:])})
+			}
+			var out bytes.Buffer
+			m, ok := (&command{stdout: &out}).target(members, c.typed)
+			if ok != (c.found != "") || ok && m.Name != c.found || out.String() != c.said {
+				t.Errorf("target(%q) = %q, %v, saying %q; want %q, saying %q", c.typed, m.Name, ok, out.String(), c.found, c.said)
+			}
+		})
+	}
+}
+
+func TestOrdinaryUserIsDenied(t *testing.T) {
+	fake := new(fakeCmand)
+	fake.Rgmanager.Reachable = true
+	serveAs(t, fake, false)
+	for _, c := range []struct {
+		option, said string
+		exit         int
+	}{
+		{"-e", "Local machine trying to enable service:web...Permission denied\n", 238},
+		{"-l", "Lock operation failed\n", 1},
+		{"-S", "Resource groups unlocked\n", 0},
+	} {
+		if got := clusvcadm(c.option, "web"); got != (result{c.said, "", c.exit}) {
+			t.Errorf("clusvcadm %s = %+v; want %q and %d", c.option, got, c.said, c.exit)
+		}
+	}
+	if asked := fake.seen(); asked != nil {
+		t.Errorf("cmand was asked to %v", asked)
+	}
+}
+
+// broken fails instead of answering.
+type broken struct{ fakeCmand }
+
+func (b *broken) Act(context.Context, wire.Action) (wire.Answer, error) {
+	return wire.Answer{}, context.Canceled
+}
+
+func TestFailureOfTheDaemonIsNoSuccess(t *testing.T) {
+	b := new(broken)
+	b.Rgmanager.Reachable = true
+	serve(t, b)
+	want := result{"Local machine stopping vm:web...", "msg_receive: Context canceled\nError receiving reply!\n", 1}
+	if got := clusvcadm("-s", "vm:web"); got != want {
+		t.Errorf("clusvcadm -s = %+v; want %+v", got, want)
+	}
+}
