@@ -69,6 +69,12 @@ func Start(ctx context.Context, o Options) (*Corosync, error) {
 	o.LogFile = cmp.Or(o.LogFile, "/var/log/cluster/corosync.log")
 	o.Corosync = cmp.Or(o.Corosync, "corosync")
 
+	// corosync reads its file again on a reload, from another folder.
+	var err error
+	if o.RunDir, err = filepath.Abs(o.RunDir); err != nil {
+		return nil, err
+	}
+
 	pid, err := running()
 	if err != nil {
 		return nil, err
@@ -76,8 +82,7 @@ func Start(ctx context.Context, o Options) (*Corosync, error) {
 	if pid != 0 && !ours(pid, o.conf()) {
 		return nil, fmt.Errorf("corosync runs already, as process %d, with a configuration that is not ours: stop it and disable its service", pid)
 	}
-	changed, err := o.files(ctx)
-	if err != nil {
+	if err := o.files(ctx); err != nil {
 		return nil, err
 	}
 	c := &Corosync{
@@ -96,7 +101,7 @@ func Start(ctx context.Context, o Options) (*Corosync, error) {
 	// libcorosync waits for answers without end: a corosync that hangs must
 	// not take us with it.
 	begun := make(chan error, 1)
-	go func() { begun <- c.begin(ctx, pid != 0 && changed) }()
+	go func() { begun <- c.begin(ctx) }()
 	select {
 	case err = <-begun:
 	case <-ctx.Done():
@@ -109,12 +114,12 @@ func Start(ctx context.Context, o Options) (*Corosync, error) {
 }
 
 // begin connects, joins and serves.
-func (c *Corosync) begin(ctx context.Context, stale bool) (err error) {
+func (c *Corosync) begin(ctx context.Context) (err error) {
 	if err := c.connect(ctx); err != nil {
 		return err
 	}
-	if stale {
-		err = reload(ctx)
+	if c.child == nil {
+		err = reload(ctx) // the cmand before us may have died before it could
 	}
 	if err == nil {
 		err = c.join(ctx)
@@ -307,7 +312,7 @@ func (c *Corosync) Reload(ctx context.Context, s Settings) error {
 		return fmt.Errorf("cannot reload corosync: it is node %d of cluster %q and cannot become node %d of cluster %q",
 			c.Local(), c.opts.Settings.Name, s.Local, s.Name)
 	}
-	if _, err := o.files(ctx); err != nil {
+	if err := o.files(ctx); err != nil {
 		return err
 	}
 	return reload(ctx)
@@ -324,8 +329,8 @@ func reload(ctx context.Context) error {
 }
 
 // Close leaves the channel, so that the others see this node go cleanly, and
-// lets corosync run on. It waits for the end of all that Start began, and for
-// the departure itself until ctx ends.
+// lets corosync run on. It waits for the departure until ctx ends, and for
+// the end of all that Start began.
 func (c *Corosync) Close(ctx context.Context) error {
 	var err error
 	c.once.Do(func() {

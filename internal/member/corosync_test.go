@@ -263,7 +263,7 @@ func TestStrangerIsRefused(t *testing.T) {
 	c.kill()
 	renamed := s
 	renamed.Name = "beta"
-	if r := h.tryStart(renamed).next(); !strings.Contains(r.Err, `corosync is in cluster "alpha"`) {
+	if r := h.tryStart(renamed, time.Minute).next(); !strings.Contains(r.Err, `corosync is in cluster "alpha"`) {
 		t.Errorf("Start in another cluster = %q; want it refused", r.Err)
 	}
 	c = h.start(s)
@@ -271,8 +271,37 @@ func TestStrangerIsRefused(t *testing.T) {
 	c.until("stop", func(r report) bool { return r.Done })
 
 	h.run("sh", "-c", "cp /run/cluster/corosync.conf /run/own.conf && corosync -c /run/own.conf")
-	if r := h.tryStart(s).next(); !strings.Contains(r.Err, "not ours") {
+	if r := h.tryStart(s, time.Minute).next(); !strings.Contains(r.Err, "not ours") {
 		t.Errorf("Start beside a stranger's corosync = %q; want it refused", r.Err)
+	}
+}
+
+// A corosync that does not answer holds nobody up.
+func TestHangingCorosync(t *testing.T) {
+	t.Parallel()
+	net, s := newNetwork(t, 1), settings(1)
+	h := net.hosts[0]
+	c := h.start(s)
+	c.view(1)
+	h.run("sh", "-c", "kill -STOP $(cat "+lockFile+")")
+	c.order(order{Within: time.Second, Close: true, Stop: true})
+	r := c.next()
+	for !r.Done {
+		r = c.next()
+	}
+	if !strings.Contains(r.Err, "cannot leave the channel") || !strings.Contains(r.Err, "corosync had to be killed") {
+		t.Errorf("Close and Stop = %q; want both to say that corosync hangs", r.Err)
+	}
+	if out := h.run("sh", "-c", "pidof corosync || echo none"); out != "none\n" {
+		t.Errorf("after Stop corosync runs on: %s", out)
+	}
+	c = h.start(s)
+	c.view(1)
+	c.kill()
+	h.run("sh", "-c", "kill -STOP $(cat "+lockFile+")")
+	s.Token = 0
+	if r := h.tryStart(s, time.Second).next(); !strings.Contains(r.Err, "corosync does not answer") {
+		t.Errorf("Start = %q; want it to give up", r.Err)
 	}
 }
 
@@ -281,7 +310,7 @@ func TestStartFails(t *testing.T) {
 	net, s := newNetwork(t, 1), settings(1)
 	s.Consensus = time.Millisecond // corosync refuses it
 	s.Nodes[0].Addresses[0] = "10.0.0.1"
-	if r := net.hosts[0].tryStart(s).next(); !strings.Contains(r.Err, "corosync did not start") || !strings.Contains(r.Err, "consensus") {
+	if r := net.hosts[0].tryStart(s, time.Minute).next(); !strings.Contains(r.Err, "corosync did not start") || !strings.Contains(r.Err, "consensus") {
 		t.Errorf("Start = %q; want corosync's complaint about consensus", r.Err)
 	}
 }
@@ -290,6 +319,12 @@ func TestTransports(t *testing.T) {
 	for name, change := range map[string]func(*Settings){
 		"udpu": func(s *Settings) { s.Transport, s.SecAuth = "udpu", false },
 		"udp":  func(s *Settings) { s.Transport, s.SecAuth, s.ID = "udp", false, 3169 },
+		"udp over IPv6": func(s *Settings) {
+			s.Transport, s.SecAuth, s.ID = "udp", false, 3169
+			for i := range s.Nodes {
+				s.Nodes[i].Addresses[0] = fmt.Sprintf("fd00::%d", i+1)
+			}
+		},
 		"two links": func(s *Settings) {
 			for i := range s.Nodes {
 				s.Nodes[i].Addresses = append(s.Nodes[i].Addresses, fmt.Sprintf("10.1.0.%d", i+1))
@@ -303,6 +338,7 @@ func TestTransports(t *testing.T) {
 			var all []*client
 			for i, h := range net.hosts {
 				h.run("ip", "addr", "add", fmt.Sprintf("10.1.0.%d/24", i+1), "dev", "eth0")
+				h.run("ip", "addr", "add", fmt.Sprintf("fd00::%d/64", i+1), "dev", "eth0", "nodad")
 				all = append(all, h.start(s))
 			}
 			for _, c := range all {

@@ -45,7 +45,12 @@ func (c *Corosync) serve() error {
 		ring.Close() // dispatch sees the other end hang up
 		c.wg.Wait()
 		bell.Close()
-		c.lib.close()
+		closed := make(chan struct{})
+		go func() { defer close(closed); c.lib.close() }()
+		select {
+		case <-closed:
+		case <-time.After(time.Second): // a corosync that hangs does not say goodbye
+		}
 	}
 	c.wg.Go(func() {
 		c.err = c.dispatch(int32(bell.Fd()))

@@ -22,7 +22,7 @@ const lockFile = "/var/run/corosync.pid"
 
 // running returns the pid of this host's corosync, 0 when there is none.
 func running() (int, error) {
-	f, err := os.OpenFile(lockFile, os.O_RDWR, 0)
+	f, err := os.Open(lockFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
@@ -166,21 +166,20 @@ func gone(ctx context.Context, pidfd int) bool {
 	}
 }
 
-// files writes corosync.conf and the key; changed tells whether either
-// differs from what was there.
-func (o Options) files(ctx context.Context) (changed bool, err error) {
-	for _, dir := range []string{o.RunDir, filepath.Dir(o.LogFile)} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return false, err
-		}
-	}
+// files writes corosync.conf and the key, unless they are there already.
+func (o Options) files(ctx context.Context) error {
 	conf, err := o.Settings.corosyncConf(ctx, lookup, o.key(), o.LogFile)
 	if err != nil {
-		return false, err
+		return err
 	}
 	key, err := o.Settings.authkey()
 	if err != nil {
-		return false, err
+		return err
+	}
+	for _, dir := range []string{o.RunDir, filepath.Dir(o.LogFile)} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
 	}
 	for _, f := range []struct {
 		name string
@@ -191,9 +190,8 @@ func (o Options) files(ctx context.Context) (changed bool, err error) {
 			continue
 		}
 		if err := replace(f.name, f.data, f.mode); err != nil {
-			return changed, fmt.Errorf("cannot write %s: %v", f.name, err)
+			return fmt.Errorf("cannot write %s: %v", f.name, err)
 		}
-		changed = true
 	}
-	return changed, nil
+	return nil
 }

@@ -57,6 +57,18 @@ func (s Settings) corosyncConf(ctx context.Context, resolve resolver, keyFile, l
 		}
 	}
 	transport := s.transport()
+	alone := len(s.Nodes) == 1
+	addrs := make([][]netip.Addr, len(s.Nodes)) // by node, then link
+	for i, n := range s.Nodes {
+		for _, name := range n.Addresses {
+			a, err := address(ctx, resolve, name, alone)
+			if err != nil {
+				return nil, err
+			}
+			addrs[i] = append(addrs[i], a)
+		}
+	}
+	six := addrs[0][0].Is6()
 
 	line("totem {")
 	line("\tversion: 2")
@@ -70,7 +82,10 @@ func (s Settings) corosyncConf(ctx context.Context, resolve resolver, keyFile, l
 		line("\tcrypto_hash: sha256")
 		line("\tkeyfile: %s", keyFile)
 	}
-	for link := range s.Nodes[0].Addresses {
+	if transport == "udp" && six {
+		line("\tip_version: ipv6")
+	}
+	for link := range addrs[0] {
 		line("\tinterface {")
 		line("\t\tlinknumber: %d", link)
 		switch {
@@ -78,7 +93,7 @@ func (s Settings) corosyncConf(ctx context.Context, resolve resolver, keyFile, l
 		case s.Transport == "udpb":
 			line("\t\tbroadcast: yes")
 		default:
-			line("\t\tmcastaddr: %s", cmp.Or(s.Multicast, fmt.Sprintf("239.192.%d.%d", s.ID>>8&0xff, s.ID%255)))
+			line("\t\tmcastaddr: %s", cmp.Or(s.Multicast, multicast(s.ID, six)))
 		}
 		line("\t\tmcastport: %d", cmp.Or(s.Port, 5405))
 		line("\t}")
@@ -99,16 +114,12 @@ func (s Settings) corosyncConf(ctx context.Context, resolve resolver, keyFile, l
 	line("}")
 
 	line("nodelist {")
-	for _, n := range s.Nodes {
+	for i, n := range s.Nodes {
 		line("\tnode {")
 		line("\t\tnodeid: %d", n.ID)
 		line("\t\tname: %s", n.Name)
 		line("\t\tquorum_votes: %d", n.Votes)
-		for link, name := range n.Addresses {
-			a, err := address(ctx, resolve, name, len(s.Nodes) == 1)
-			if err != nil {
-				return nil, err
-			}
+		for link, a := range addrs[i] {
 			line("\t\tring%d_addr: %s", link, a)
 		}
 		line("\t}")
@@ -123,6 +134,15 @@ func (s Settings) corosyncConf(ctx context.Context, resolve resolver, keyFile, l
 	line("\ttimestamp: on")
 	line("}")
 	return b.Bytes(), nil
+}
+
+// multicast is cman's default address for a cluster id (cman, "Cluster id,
+// multicast address, ports, node ids and names").
+func multicast(id uint32, six bool) string {
+	if six {
+		return fmt.Sprintf("ff15::%x", id)
+	}
+	return fmt.Sprintf("239.192.%d.%d", id>>8&0xff, id%255)
 }
 
 // Bounds of corosync's key, bytes.
