@@ -236,18 +236,30 @@ func TestNewcomerGetsMessagesWhole(t *testing.T) {
 	c2 := net.hosts[1].start(s)
 	c1.view(1, 2)
 	c2.view(1, 2)
-	for round := range 3 {
+	for round := range 4 {
 		c2.order(order{Close: true})
 		c1.view(1)
 		c1.order(order{Send: "big", Size: 8 << 20, Times: 6})
-		c1.until("the first big one", func(r report) bool { return r.From != 0 })
-		c2 = net.hosts[1].start(s)
 		last := func(r report) bool { return r.Text == "big5" }
-		c1.view(1, 2)
-		after1 := messages(c1.until("big5", last))
+		before := c1.until("the first big one", func(r report) bool { return r.From != 0 })
+		c2 = net.hosts[1].start(s)
+		rest := c1.until("big5", last)
+		var texts []string
+		for _, r := range append(before, rest...) {
+			if r.From != 0 {
+				texts = append(texts, r.Text)
+			}
+		}
+		if want := []string{"big0", "big1", "big2", "big3", "big4", "big5"}; !slices.Equal(texts, want) {
+			t.Errorf("round %d: node1 delivered %q; want %q", round, texts, want)
+		}
+		both := slices.IndexFunc(rest, func(r report) bool { return r.View != nil && r.View.Members.Has(2) })
+		if both < 0 {
+			t.Fatalf("round %d: node2 joined too late to be in the way", round)
+		}
 		c2.view(1, 2)
-		after2 := messages(c2.until("big5", last))
-		if d := cmp.Diff(after1, after2); d != "" || len(after1) == 0 {
+		want, got := messages(rest[both:]), messages(c2.until("big5", last))
+		if d := cmp.Diff(want, got); d != "" || len(got) == 0 {
 			t.Errorf("round %d: after the view of both (-node1 +node2):\n%s", round, d)
 		}
 	}
