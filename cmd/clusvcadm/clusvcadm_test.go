@@ -74,7 +74,7 @@ func TestFailureOfTheDaemonIsNoSuccess(t *testing.T) {
 	b := new(broken)
 	b.Rgmanager.Reachable = true
 	serve(t, b)
-	want := result{"Local machine stopping vm:web...", "msg_receive: Context canceled\nError receiving reply!\n", 1}
+	want := result{"Local machine stopping vm:web...", "msg_receive: context canceled\nError receiving reply!\n", 1}
 	if got := clusvcadm("-s", "vm:web"); got != want {
 		t.Errorf("clusvcadm -s = %+v; want %+v", got, want)
 	}

@@ -60,16 +60,16 @@ func removeStale(path string) error {
 // original commands print them (`No such file or directory`); a connection
 // that ended too early was reset. Without one, err's own words.
 func SystemError(err error) string {
-	text := err.Error()
-	if errno, ok := errors.AsType[syscall.Errno](err); ok {
-		text = errno.Error()
-	} else if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() {
-		text = syscall.ETIMEDOUT.Error()
-	} else if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		text = syscall.ECONNRESET.Error()
+	errno, ok := errors.AsType[syscall.Errno](err)
+	if t, isNet := errors.AsType[net.Error](err); !ok && isNet && t.Timeout() {
+		errno, ok = syscall.ETIMEDOUT, true
 	}
-	if text == "" {
-		return ""
+	if !ok && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		errno, ok = syscall.ECONNRESET, true
 	}
+	if !ok {
+		return err.Error()
+	}
+	text := errno.Error()
 	return strings.ToUpper(text[:1]) + text[1:]
 }

@@ -29,7 +29,7 @@ const UpdateNeedsQuorum = "Unable to honor update request. Cluster is not quorat
 // above the one in force (ccs_tool, "RHEL 5: update").
 func VersionNotGreater(current, proposed int) string {
 	return fmt.Sprintf("Proposed updated config file does not have greater version number.\n"+
-		"  Current config_version :: %d\n  Proposed config_version:: %d\n", current, proposed)
+		"  Current config_version :: %d\n  Proposed config_version:: %d", current, proposed)
 }
 
 // LostRace is the Problem of an update that was overtaken by another one
@@ -38,5 +38,5 @@ func LostRace(old, proposed, winning int) string {
 	return fmt.Sprintf("Warning:: Simultaneous update requests detected.\n"+
 		"  You have lost the race.\n"+
 		"  Old config version :: %d\n  Proposed config version :: %d\n  Winning config version  :: %d\n\n"+
-		"Check /etc/cluster/cluster.conf to ensure it contains the desired contents.\n", old, proposed, winning)
+		"Check /etc/cluster/cluster.conf to ensure it contains the desired contents.", old, proposed, winning)
 }

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"fangnetz/internal/wire"
+)
+
+// update makes file the configuration of all nodes and says how it went
+// (ccs_tool, "RHEL 5: update").
+func (c *command) update(ctx context.Context, file string) int {
+	if problem := c.push(ctx, file); problem != "" {
+		fmt.Fprintf(c.stderr, "%s\n\nFailed to update config file.\n", problem)
+		return 1
+	}
+	fmt.Fprint(c.stdout, "\nUpdate complete.\n")
+	return 0
+}
+
+// push sends file to cmand. It returns the original's words for what went
+// wrong, or "".
+func (c *command) push(ctx context.Context, file string) string {
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return "Unable to get the current working directory."
+	}
+	st, err := c.client.Status(ctx)
+	if err != nil {
+		return "Unable to connect to the CCS daemon: " + wire.SystemError(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Sprintf("%s: %s\nUnable to parse %s", file, wire.SystemError(err), path)
+	}
+	if c.verbose {
+		for _, m := range st.Members {
+			if m.Online && m.ID != 0 {
+				fmt.Fprintf(c.stdout, "Processing node: %s\n", m.Name)
+			}
+		}
+	}
+	answer, err := c.client.Update(ctx, file, text)
+	if refusal, ok := errors.AsType[*wire.Refusal](err); ok {
+		return "The CCS daemon refuses: " + refusal.Words
+	}
+	if err != nil { // our own words: the original asked each node itself
+		return fmt.Sprintf("No answer from the CCS daemon: %s\nThe update may or may not have been made.", wire.SystemError(err))
+	}
+	return c.outcome(path, answer)
+}
+
+// outcome turns cmand's answer into words. Members that did not take the new
+// version are named on stderr, whether it failed for their sake or not.
+func (c *command) outcome(path string, answer wire.UpdateAnswer) string {
+	for _, n := range answer.Nodes {
+		fmt.Fprintf(c.stderr, "Unable to send msg to %s: %s\n", n.Node, n.Problem)
+	}
+	switch {
+	case len(answer.Faults) > 0:
+		return fmt.Sprintf("Unable to parse %s\n%s", path, strings.Join(answer.Faults, "\n"))
+	case answer.Problem != "":
+		return strings.TrimRight(answer.Problem, "\n")
+	}
+	fmt.Fprintf(c.stdout, "Config file updated from version %d to %d\n", answer.From, answer.To)
+	return ""
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/wire"
+)
+
+// fakeCmand answers every update alike.
+type fakeCmand struct {
+	wire.Backend
+	answer wire.UpdateAnswer
+	err    error
+	broken bool
+	took   chan string // file and text
+}
+
+func (f *fakeCmand) Status(context.Context) (cluster.Status, error) {
+	return cluster.Status{Members: []cluster.Member{
+		{Name: "node1", ID: 1, Online: true}, {Name: "node2", ID: 2}, {Name: "/dev/sdb1", Online: true},
+	}}, nil
+}
+
+func (f *fakeCmand) Update(_ context.Context, file string, text []byte) (wire.UpdateAnswer, error) {
+	f.took <- file + ": " + string(text)
+	if f.broken {
+		panic(http.ErrAbortHandler) // the connection breaks
+	}
+	return f.answer, f.err
+}
+
+// serve has b answer on the socket that CMAND_SOCKET names until the test ends.
+func serve(t *testing.T, b wire.Backend, admin bool) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := wire.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	s := &wire.Server{Backend: b, Admin: func(uid, gid uint32) bool { return admin }}
+	go func() { ended <- s.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Setenv("CMAND_SOCKET", path)
+}
+
+type result struct {
+	stdout, stderr string
+	exit           int
+}
+
+func ccsTool(args ...string) result {
+	var stdout, stderr bytes.Buffer
+	exit := run(append([]string{"ccs_tool"}, args...), &stdout, &stderr)
+	return result{stdout.String(), stderr.String(), exit}
+}
+
+const failed = "\nFailed to update config file.\n"
+
+// The words are those that the original of RHEL 5 printed; @CWD@ is where it ran.
+func TestUpdate(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer wire.UpdateAnswer
+		err    error
+		broken bool
+		want   result
+	}{
+		"done": {
+			answer: wire.UpdateAnswer{From: 4, To: 5},
+			want:   result{"Config file updated from version 4 to 5\n\nUpdate complete.\n", "", 0},
+		},
+		"done but for one member": {
+			answer: wire.UpdateAnswer{From: 4, To: 5, Nodes: []wire.NodeProblem{{Node: "node2", Problem: "no space left on device"}}},
+			want: result{"Config file updated from version 4 to 5\n\nUpdate complete.\n",
+				"Unable to send msg to node2: no space left on device\n", 0},
+		},
+		"version is not greater": {
+			answer: wire.UpdateAnswer{From: 5, To: 5, Problem: wire.VersionNotGreater(5, 5)},
+			want: result{"", "Proposed updated config file does not have greater version number.\n" +
+				"  Current config_version :: 5\n  Proposed config_version:: 5\n" + failed, 1},
+		},
+		"inquorate": {
+			answer: wire.UpdateAnswer{From: 1, To: 5, Problem: wire.UpdateNeedsQuorum},
+			want:   result{"", "Unable to honor update request. Cluster is not quorate.\n" + failed, 1},
+		},
+		"another one was faster": {
+			answer: wire.UpdateAnswer{From: 1, To: 5, Problem: wire.LostRace(1, 5, 9)},
+			want: result{"", "Warning:: Simultaneous update requests detected.\n  You have lost the race.\n" +
+				"  Old config version :: 1\n  Proposed config version :: 5\n  Winning config version  :: 9\n\n" +
+				"Check /etc/cluster/cluster.conf to ensure it contains the desired contents.\n" + failed, 1},
+		},
+		"every fault is named with its place": {
+			answer: wire.UpdateAnswer{From: 1, Faults: []string{"new.conf:3:5: votes \"x\" is not a number", "new.conf:4:1: end tag"}},
+			want:   result{"", "Unable to parse @CWD@/new.conf\nnew.conf:3:5: votes \"x\" is not a number\nnew.conf:4:1: end tag\n" + failed, 1},
+		},
+		"connection breaks": {
+			broken: true,
+			want: result{"", "No answer from the CCS daemon: Connection reset by peer\n" +
+				"The update may or may not have been made.\n" + failed, 1},
+		},
+		"cmand fails": {
+			err:  context.Canceled,
+			want: result{"", "The CCS daemon refuses: context canceled\n" + failed, 1},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			dir, err := os.Getwd()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile("new.conf", []byte("<cluster/>\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			fake := &fakeCmand{answer: c.answer, err: c.err, broken: c.broken, took: make(chan string, 1)}
+			serve(t, fake, true)
+			got := ccsTool("update", "new.conf")
+			got.stderr = strings.ReplaceAll(got.stderr, dir, "@CWD@")
+			if got != c.want {
+				t.Errorf("ccs_tool update = %+v; want %+v", got, c.want)
+			}
+			if took := <-fake.took; took != "new.conf: <cluster/>\n" {
+				t.Errorf("cmand was sent %q", took)
+			}
+		})
+	}
+}
+
+func TestUpdateThatIsNotSent(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("new.conf", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CMAND_SOCKET", filepath.Join(t.TempDir(), "none"))
+	want := result{"", "Unable to connect to the CCS daemon: No such file or directory\n" + failed, 1}
+	if got := ccsTool("update", "new.conf"); got != want {
+		t.Errorf("without cmand: %+v; want %+v", got, want)
+	}
+	serve(t, &fakeCmand{}, false)
+	want = result{"", "The CCS daemon refuses: Permission denied\n" + failed, 1}
+	if got := ccsTool("update", "new.conf"); got != want {
+		t.Errorf("as an ordinary user: %+v; want %+v", got, want)
+	}
+	want = result{"", "/none.conf: No such file or directory\nUnable to parse /none.conf\n" + failed, 1}
+	if got := ccsTool("update", "/none.conf"); got != want {
+		t.Errorf("without a file: %+v; want %+v", got, want)
+	}
+	const tooFew = "Too few arguments.\nTry 'ccs_tool help' for help.\n"
+	for _, args := range [][]string{{"update"}, {"-verbose"}, {"-verbose", "update"}} {
+		if got := ccsTool(args...); got != (result{"", tooFew, 1}) {
+			t.Errorf("ccs_tool %q = %+v; want %q", args, got, tooFew)
+		}
+	}
+}
+
+func TestVerboseNamesMembersOnline(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "new.conf")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	serve(t, &fakeCmand{answer: wire.UpdateAnswer{From: 1, To: 2}, took: make(chan string, 1)}, true)
+	want := result{"Processing node: node1\nConfig file updated from version 1 to 2\n\nUpdate complete.\n", "", 0}
+	if got := ccsTool("-verbose", "update", file); got != want {
+		t.Errorf("ccs_tool -verbose update = %+v; want %+v", got, want)
+	}
+}
+
+func TestFirstWord(t *testing.T) {
+	for _, args := range [][]string{nil, {"-h"}, {"help"}, {"-verbose", "help"}} {
+		if got := ccsTool(args...); got != (result{usage, "", 0}) {
+			t.Errorf("ccs_tool %q = %+v; want the usage", args, got)
+		}
+	}
+	for _, word := range []string{"frobnicate", "-x", "--help", "Update", ""} {
+		if got := ccsTool(word); got != (result{"", "Unknown command, " + word + ".\nTry 'ccs_tool help' for help.\n", 1}) {
+			t.Errorf("ccs_tool %q = %+v; want it unknown", word, got)
+		}
+	}
+	if got := ccsTool("-V"); got != (result{"ccs_tool " + version + "\n", "", 0}) {
+		t.Errorf("ccs_tool -V = %+v; want the version", got)
+	}
+}

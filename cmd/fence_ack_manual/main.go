@@ -1,0 +1,86 @@
+// Fence_ack_manual tells cmand that a node which waits to be fenced is down
+// for certain (fence_ack_manual(8)).
+//
+// Warning, usage and success go to stdout; the prompt, when a terminal is to
+// answer it, and errors, as `fence_ack_manual: ...`, to stderr.
+//
+// Exit status: 0 when cmand took the word, 1 when not, or when the answer was
+// not `absolutely`.
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"fangnetz/internal/wire"
+)
+
+func main() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
+
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
+	app := &cli.App{
+		Name:            filepath.Base(args[0]),
+		SkipFlagParsing: true, // -n alone is an option, and only as the first word
+		HideHelp:        true,
+		HideHelpCommand: true,
+		HideVersion:     true,
+		Writer:          stdout,
+		ErrWriter:       stderr,
+		Action: func(cc *cli.Context) error {
+			words := cc.Args().Slice()
+			if len(words) > 0 && words[0] == "-n" {
+				words = words[1:]
+			}
+			if len(words) == 0 || words[0] == "" || strings.HasPrefix(words[0], "-") {
+				fmt.Fprintf(stdout, usage, args[0])
+				status = 1
+				return nil
+			}
+			node := words[0]
+			fmt.Fprintf(stdout, warning, node)
+			if !absolutely(stdin, stderr) {
+				fmt.Fprintln(stdout, "Aborted.")
+				status = 1
+				return nil
+			}
+			if err := wire.New("").AckFence(cc.Context, node); err != nil {
+				return err
+			}
+			fmt.Fprintln(stdout, "Done")
+			return nil
+		},
+	}
+	if err := app.Run(args); err != nil {
+		fmt.Fprintf(stderr, "%s: %s\n", app.Name, wire.SystemError(err))
+		return 1
+	}
+	return status
+}
+
+const usage = "usage:\n" +
+	" \t%[1]s <nodename>\n" +
+	" \t%[1]s -n <nodename>\n" +
+	"\n" +
+	"The -n flag exists to preserve compatibility with previous \n" +
+	"releases of %[1]s, and is no longer required.\n"
+
+const warning = "About to override fencing for %s.\n" +
+	"Improper use of this command can cause severe file system damage.\n" +
+	"\n"
+
+// absolutely asks for the one word that goes on; a terminal sees a prompt, as
+// bash's read shows it.
+func absolutely(stdin io.Reader, stderr io.Writer) bool {
+	if f, ok := stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprint(stderr, "Continue [NO/absolutely]? ")
+	}
+	line, _ := bufio.NewReader(io.LimitReader(stdin, 1<<10)).ReadString('\n')
+	return strings.Trim(line, " \t\n") == "absolutely"
+}
