@@ -5,7 +5,7 @@
 set -euo pipefail
 
 packages=(
-	gcc libc6-dev pkg-config git
+	gcc libc6-dev make pkg-config git ca-certificates
 	corosync libcpg-dev libquorum-dev libvotequorum-dev libcmap-dev
 	libvirt-dev libvirt-daemon-system libvirt-clients
 	qemu-system-x86 qemu-utils qemu-block-extra

@@ -4,80 +4,95 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 const (
-	rackMark = "FANGNETZ_LAB" // in the environment of the process inside the rack
+	rackMark = "FANGNETZ_LAB" // in the environment: which part of the rack the process is
+	partInit = "init"         // process 1
+	partLab  = "lab"          // the program itself
 	hostArg0 = "fangnetz-host"
 	rackDir  = "/run/lab" // the hosts' disks, on the rack's own /run
 )
 
 // Enter puts the calling program into a rack: process, mount, network, IPC and
-// host name spaces of its own, in which the program is process 1. It must be
-// the first call of main or TestMain. In the first process it starts the
-// program once more inside the rack, waits for it and exits with its status; in
-// the second it returns.
+// host name spaces of its own. It must be the first call of main or TestMain.
+// In the process that the user started it runs the program once more inside the
+// rack, under a process 1, and exits with its status; in that run it returns.
 //
 // So the kernel tidies up: when the program ends, however it ends, every
 // process of the rack is killed and its mounts, links and address spaces go
 // with the last one. Two racks never meet.
 func Enter() {
+	var status int
 	var err error
 	switch {
 	case os.Args[0] == hostArg0:
 		err = runHost(os.Args[1], os.Args[2])
-	case os.Getenv(rackMark) != "" && os.Getpid() == 1:
+	case os.Getenv(rackMark) == partLab:
+		return
+	case os.Getenv(rackMark) == partInit:
 		if err = settle(); err == nil {
-			return
+			status, err = again(partLab, 0)
 		}
 	case os.Geteuid() != 0:
 		err = errors.New("the lab makes hosts out of name spaces: it must be run by root")
 	default:
-		var status int
-		if status, err = enclose(); err == nil {
-			os.Exit(status)
-		}
+		status, err = again(partInit, unix.CLONE_NEWPID|unix.CLONE_NEWNS|unix.CLONE_NEWNET|unix.CLONE_NEWIPC|unix.CLONE_NEWUTS)
 	}
-	fmt.Fprintln(os.Stderr, "lab:", err)
-	os.Exit(1)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		status = 1
+	}
+	os.Exit(status)
 }
 
-// enclose runs this program inside a new rack and returns its exit status.
-func enclose() (int, error) {
-	// The child dies with the thread that started it, so keep this one.
+// again runs this program as that part of the rack, passes signals on to it,
+// and returns its exit status. Meanwhile it reaps whatever is orphaned: what
+// ran in a host when the command that brought it there was killed falls to the
+// rack's process 1, and no host is dead before its last process is reaped.
+func again(part string, cloneflags uintptr) (int, error) {
+	// The new process dies with the thread that started it, so keep this one.
 	runtime.LockOSThread()
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), rackMark+"=1")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
-		Pdeathsig:  unix.SIGKILL,
-	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
-	if err := cmd.Start(); err != nil {
-		return 0, fmt.Errorf("cannot make name spaces: %v", err)
+	p, err := os.StartProcess("/proc/self/exe", os.Args, &os.ProcAttr{
+		Env:   append(withoutMark(os.Environ()), rackMark+"="+part),
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+		Sys:   &syscall.SysProcAttr{Cloneflags: cloneflags, Pdeathsig: unix.SIGKILL},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("cannot run the program inside its rack: %v", err)
 	}
 	go func() {
 		for s := range signals {
-			_ = cmd.Process.Signal(s)
+			_ = p.Signal(s)
 		}
 	}()
-	var failed *exec.ExitError
-	if err := cmd.Wait(); err != nil && !errors.As(err, &failed) {
-		return 0, fmt.Errorf("cannot wait for the rack: %v", err)
+	for {
+		var ws unix.WaitStatus
+		pid, err := unix.Wait4(-1, &ws, 0, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return 0, fmt.Errorf("cannot wait for the rack: %v", err)
+		case pid == p.Pid && ws.Signaled():
+			return 128 + int(ws.Signal()), nil
+		case pid == p.Pid:
+			return ws.ExitStatus(), nil
+		}
 	}
-	if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); ws.Signaled() {
-		return 128 + int(ws.Signal()), nil
-	}
-	return cmd.ProcessState.ExitCode(), nil
+}
+
+// withoutMark is env as it was outside any rack.
+func withoutMark(env []string) []string {
+	return slices.DeleteFunc(env, func(s string) bool { return strings.HasPrefix(s, rackMark+"=") })
 }
 
 // settle makes the rack's mounts its own: nothing done here reaches the

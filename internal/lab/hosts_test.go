@@ -14,9 +14,19 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// start makes a rack of n hosts for the test, boots them and takes the rack
-// apart at its end: that nothing is left is part of every test.
+// start makes a rack of n hosts for the test and boots them.
 func start(t *testing.T, n int, programs ...string) *Lab {
+	t.Helper()
+	l := rack(t, n, programs...)
+	if err := l.PowerOn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// rack makes a rack of n hosts for the test and takes it apart at its end: that
+// nothing is left is part of every test.
+func rack(t *testing.T, n int, programs ...string) *Lab {
 	t.Helper()
 	l, err := New(t.Context(), n, programs...)
 	if err != nil {
@@ -32,9 +42,6 @@ func start(t *testing.T, n int, programs ...string) *Lab {
 			t.Error(err)
 		}
 	})
-	if err := l.PowerOn(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	return l
 }
 
@@ -97,8 +104,11 @@ func counts(t *testing.T, h *Host, guest string) func() string {
 }
 
 func TestHosts(t *testing.T) {
+	l := rack(t, 2)
 	began := time.Now()
-	l := start(t, 2)
+	if err := l.PowerOn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	boot := time.Since(began)
 	t.Logf("two hosts booted in %s", boot)
 	if boot > 10*time.Second {
@@ -139,6 +149,19 @@ func TestHosts(t *testing.T) {
 	t.Run("KVM is out of reach", func(t *testing.T) {
 		if try(t, host1, "test", "-e", "/dev/kvm").Exit == 0 {
 			t.Error("host1 has /dev/kvm")
+		}
+	})
+	t.Run("a command that is killed leaves nothing that holds its host", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		if out, err := host2.Run(ctx, "sh", "-c", "sleep 60 & sleep 60; echo"); err == nil {
+			t.Fatalf("a command of a minute ended within its time: %+v", out)
+		}
+		if err := host2.PowerOff(); err != nil {
+			t.Fatal(err)
+		}
+		if err := host2.PowerOn(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 	})
 	t.Run("a guest counts, and stops at the power button", func(t *testing.T) {

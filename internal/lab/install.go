@@ -181,10 +181,10 @@ func (h *Host) install(ctx context.Context, hosts []*Host) error {
 	if err := os.Chmod(h.Path("/root/.ssh"), 0o700); err != nil {
 		return err
 	}
-	if err := keygen(ctx, "ed25519", h.Path("/etc/ssh/ssh_host_ed25519_key"), h.FQDN()); err != nil {
+	if err := keygen(ctx, h.Path("/etc/ssh/ssh_host_ed25519_key"), h.FQDN(), "-t", "ed25519"); err != nil {
 		return err
 	}
-	return keygen(ctx, "rsa", h.Path("/root/.ssh/id_rsa_cluster"), "root@"+h.FQDN())
+	return keygen(ctx, h.Path("/root/.ssh/id_rsa_cluster"), "root@"+h.FQDN(), "-t", "rsa", "-b", "2048")
 }
 
 // authorize spreads the public halves of root's keys to all hosts.
@@ -206,10 +206,10 @@ func authorize(hosts []*Host) error {
 }
 
 // keygen makes a key without a passphrase.
-func keygen(ctx context.Context, kind, path, comment string) error {
-	out, err := exec.CommandContext(ctx, "ssh-keygen", "-q", "-t", kind, "-N", "", "-C", comment, "-f", path).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("cannot make an %s key: %v: %s", kind, err, out)
+func keygen(ctx context.Context, path, comment string, kind ...string) error {
+	argv := append(kind, "-q", "-N", "", "-C", comment, "-f", path)
+	if out, err := exec.CommandContext(ctx, "ssh-keygen", argv...).CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot make the key %s: %v: %s", path, err, out)
 	}
 	return nil
 }

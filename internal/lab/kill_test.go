@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,8 +26,7 @@ func TestKilledLabLeavesNothing(t *testing.T) {
 	}
 	before := leftovers()
 	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$")
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, rackMark+"=") })
-	cmd.Env = append(cmd.Env, holdMark+"=1")
+	cmd.Env = append(withoutMark(os.Environ()), holdMark+"=1")
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {

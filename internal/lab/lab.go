@@ -50,7 +50,7 @@ type Lab struct {
 //
 // The caller must have passed [Enter], and must call [Lab.Close].
 func New(ctx context.Context, n int, programs ...string) (*Lab, error) {
-	if os.Getpid() != 1 {
+	if os.Getenv(rackMark) != partLab {
 		return nil, errors.New("lab.New without lab.Enter: the program is not in a rack")
 	}
 	logs, err := os.MkdirTemp("", "fangnetz-lab-")
@@ -136,8 +136,8 @@ func (l *Lab) Close() error {
 func (l *Lab) RemoveLogs() error { return os.RemoveAll(l.Logs) }
 
 // awaitNothing returns what is still in the rack after the time that the kernel
-// may take to dissolve name spaces: processes other than this one, mounts below
-// the rack's folder, links other than lo.
+// may take to dissolve name spaces: processes other than process 1 and this
+// one, mounts below the rack's folder, links other than lo.
 func awaitNothing(limit time.Duration) []string {
 	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
 		left := leftovers()
@@ -149,11 +149,12 @@ func awaitNothing(limit time.Duration) []string {
 
 func leftovers() []string {
 	var left []string
+	self := fmt.Sprintf("/proc/%d/stat", os.Getpid())
 	procs, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, p := range procs {
 		// pid (name) state ppid ...; a process that just ended has no file.
 		stat, err := os.ReadFile(p)
-		if err != nil || p == "/proc/1/stat" {
+		if err != nil || p == "/proc/1/stat" || p == self {
 			continue
 		}
 		line := string(stat)
