@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -134,20 +135,39 @@ ip link set lo up
 			return err
 		}
 	}
-	_, err := startLibvirtd()
-	return err
+	return startLibvirtd()
 }
 
 // startLibvirtd starts this host's libvirtd.
-func startLibvirtd() (*exec.Cmd, error) {
+func startLibvirtd() error {
 	log, err := os.Create("/run/libvirtd.log")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer log.Close()
 	cmd := exec.Command("libvirtd")
 	cmd.Stdout, cmd.Stderr = log, log
-	return cmd, cmd.Start()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go cmd.Wait() // bury it when a test kills it
+	return nil
+}
+
+// signalLibvirtd sends a signal to this host's libvirtd.
+func signalLibvirtd(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	b, err := os.ReadFile("/run/libvirtd.pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, sig); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // beTarget is the target host: it waits for its network link and runs sshd.
@@ -323,7 +343,8 @@ const initScript = `#!/bin/busybox sh
 mount -t devtmpfs dev /dev; mount -t proc proc /proc; mount -t tmpfs tmpfs /tmp
 fill=0; power=false
 for w in $(cat /proc/cmdline); do case $w in fill=*|power=*) eval $w;; esac; done
-if [ $power = true ]; then insmod /evdev.ko; insmod /button.ko; acpid; fi
+if [ $power = true ]; then insmod /evdev.ko; insmod /button.ko
+	while [ ! -e /dev/input/event0 ]; do usleep 10000; done; acpid -d >/dev/null 2>&1 & fi
 [ $fill = 0 ] || dd if=/dev/urandom of=/tmp/noise bs=1M count=$fill 2>/dev/null
 i=0; while :; do i=$((i+1)); echo "count $i"; usleep 100000; done
 `
@@ -403,7 +424,7 @@ func eventually(t *testing.T, what string, f func() error) {
 	t.Fatalf("waited in vain for %s: %v", what, err)
 }
 
-// state fails the test unless host says that the machine is in that state;
+// wantState fails the test unless host says that the machine is in that state;
 // "" means unknown to it.
 func wantState(t *testing.T, host *Host, name, want string) cluster.Machine {
 	t.Helper()

@@ -135,9 +135,10 @@ func makeSocketDir(dir string) error {
 
 // do runs f with a connection to libvirtd, for at most limit (0: as long as
 // ctx lives). libvirt's calls cannot be interrupted: one that hangs is left
-// behind, and the next call connects anew. An error after that time says
-// nothing about whether f still takes effect.
-func do[T any](ctx context.Context, h *Host, limit time.Duration, f func(*link) (T, error)) (T, error) {
+// behind, and the next call connects anew. f gets the limited context and
+// must look at it before a call that changes something: what was given up
+// must not be done later. A single call that was sent may still take effect.
+func do[T any](ctx context.Context, h *Host, limit time.Duration, f func(context.Context, *link) (T, error)) (T, error) {
 	if limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
@@ -161,7 +162,10 @@ func do[T any](ctx context.Context, h *Host, limit time.Duration, f func(*link) 
 			done <- answer{none, fmt.Errorf("cannot connect to libvirtd at %s: %w", h.uri, plain(err))}
 			return
 		}
-		v, err := f(l)
+		var v T
+		if err = ctx.Err(); err == nil {
+			v, err = f(ctx, l)
+		}
 		h.release(l)
 		done <- answer{v, plain(err)}
 	}()

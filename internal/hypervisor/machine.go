@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"time"
 
 	"libvirt.org/go/libvirt"
 
@@ -15,7 +16,7 @@ import (
 // particular order. Definitions are complete: they hold secrets such as VNC
 // passwords.
 func (h *Host) List(ctx context.Context) ([]cluster.Machine, error) {
-	machines, err := do(ctx, h, askTimeout, func(c *link) ([]cluster.Machine, error) {
+	machines, err := do(ctx, h, askTimeout, func(_ context.Context, c *link) ([]cluster.Machine, error) {
 		doms, err := c.ListAllDomains(0)
 		if err != nil {
 			return nil, err
@@ -47,7 +48,7 @@ func (h *Host) List(ctx context.Context) ([]cluster.Machine, error) {
 // Machine returns the machine called name, and whether this host knows it.
 // It reports false only when libvirtd says so itself.
 func (h *Host) Machine(ctx context.Context, name string) (m cluster.Machine, found bool, err error) {
-	m, err = onDomain(ctx, h, name, read)
+	m, err = onDomain(ctx, h, askTimeout, name, read)
 	switch {
 	case isNoDomain(err):
 		return cluster.Machine{}, false, nil
@@ -57,16 +58,26 @@ func (h *Host) Machine(ctx context.Context, name string) (m cluster.Machine, fou
 	return m, true, nil
 }
 
-// onDomain runs f on the domain called name.
-func onDomain[T any](ctx context.Context, h *Host, name string, f func(*libvirt.Domain) (T, error)) (T, error) {
-	return do(ctx, h, askTimeout, func(c *link) (v T, err error) {
+// onDomain runs f, which makes one call, on the domain called name, in the
+// way of do.
+func onDomain[T any](ctx context.Context, h *Host, limit time.Duration, name string, f func(*libvirt.Domain) (T, error)) (T, error) {
+	return do(ctx, h, limit, func(ctx context.Context, c *link) (v T, err error) {
 		d, err := c.LookupDomainByName(name)
 		if err != nil {
 			return v, err
 		}
 		defer d.Free()
+		if err := ctx.Err(); err != nil {
+			return v, err
+		}
 		return f(d)
 	})
+}
+
+// act is onDomain for a call without an answer.
+func act(ctx context.Context, h *Host, limit time.Duration, name string, f func(*libvirt.Domain) error) error {
+	_, err := onDomain(ctx, h, limit, name, func(d *libvirt.Domain) (struct{}, error) { return struct{}{}, f(d) })
+	return err
 }
 
 // read asks libvirt what is to be known about d.

@@ -71,7 +71,7 @@ func (h *Host) migrate(ctx context.Context, svc conf.Service, node string, progr
 	params.URISet, params.URI = true, "unix://"+t.mig
 	j := &job{
 		Host:     newHost(h.uri), // libvirtd serves few calls at once on one connection
-		uuid:     m.UUID,
+		name:     m.Name,
 		stall:    h.stall,
 		progress: progress,
 	}
@@ -85,7 +85,7 @@ func (h *Host) migrate(ctx context.Context, svc conf.Service, node string, progr
 	}
 	arrived, outcome := h.whereabouts(ctx, there, m)
 	if arrived {
-		j.report(ctx, there, svc.Name)
+		j.report(ctx, there)
 		return 0, nil
 	}
 	if err == nil {
@@ -137,7 +137,7 @@ func (h *Host) whereabouts(ctx context.Context, there *Host, m cluster.Machine) 
 // job is one migration under way in libvirt, on a connection of its own.
 type job struct {
 	*Host
-	uuid     string
+	name     string
 	stall    time.Duration
 	progress func(cluster.Progress)
 }
@@ -150,15 +150,7 @@ func (j *job) run(ctx context.Context, uri string, flags libvirt.DomainMigrateFl
 	defer giveUp()
 	done := make(chan error, 1)
 	go func() {
-		_, err := do(call, j.Host, 0, func(c *link) (struct{}, error) {
-			d, err := c.LookupDomainByUUIDString(j.uuid)
-			if err != nil {
-				return struct{}{}, err
-			}
-			defer d.Free()
-			return struct{}{}, d.MigrateToURI3(uri, params, flags)
-		})
-		done <- err
+		done <- act(call, j.Host, 0, j.name, func(d *libvirt.Domain) error { return d.MigrateToURI3(uri, params, flags) })
 	}()
 	tick := time.NewTicker(pollJob)
 	defer tick.Stop()
@@ -190,14 +182,7 @@ func (j *job) run(ctx context.Context, uri string, flags libvirt.DomainMigrateFl
 func (j *job) abort(why error, done <-chan error) (ended bool, _ error) {
 	ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
 	defer cancel()
-	_, err := do(ctx, j.Host, askTimeout, func(c *link) (struct{}, error) {
-		d, err := c.LookupDomainByUUIDString(j.uuid)
-		if err != nil {
-			return struct{}{}, err
-		}
-		defer d.Free()
-		return struct{}{}, d.AbortJob()
-	})
+	err := act(ctx, j.Host, askTimeout, j.name, (*libvirt.Domain).AbortJob)
 	select {
 	case <-done:
 		return true, why
@@ -211,12 +196,7 @@ func (j *job) abort(why error, done <-chan error) (ended bool, _ error) {
 
 // stats reads the job's statistics from a host.
 func (j *job) stats(ctx context.Context, h *Host, flags libvirt.DomainGetJobStatsFlags) (libvirt.DomainJobInfo, error) {
-	return do(ctx, h, time.Second, func(c *link) (libvirt.DomainJobInfo, error) {
-		d, err := c.LookupDomainByUUIDString(j.uuid)
-		if err != nil {
-			return libvirt.DomainJobInfo{}, err
-		}
-		defer d.Free()
+	return onDomain(ctx, h, time.Second, j.name, func(d *libvirt.Domain) (libvirt.DomainJobInfo, error) {
 		info, err := d.GetJobStats(flags)
 		if err != nil {
 			return libvirt.DomainJobInfo{}, err
@@ -227,12 +207,12 @@ func (j *job) stats(ctx context.Context, h *Host, flags libvirt.DomainGetJobStat
 
 // report sends the last progress, which the target knows after the end, and
 // switches autostart off there, where an older definition may have it on.
-func (j *job) report(ctx context.Context, there *Host, name string) {
+func (j *job) report(ctx context.Context, there *Host) {
 	info, err := j.stats(ctx, there, libvirt.DOMAIN_JOB_STATS_COMPLETED)
 	if err == nil && j.progress != nil {
 		j.progress(reading(info))
 	}
-	onDomain(ctx, there, name, func(d *libvirt.Domain) (struct{}, error) { return struct{}{}, d.SetAutostart(false) })
+	act(ctx, there, askTimeout, j.name, func(d *libvirt.Domain) error { return d.SetAutostart(false) })
 }
 
 // reading translates libvirt's statistics.

@@ -65,14 +65,14 @@ func (h *Host) start(ctx context.Context, svc conf.Service, definition string) e
 	case found && m.Running:
 		return nil
 	}
-	_, err = do(ctx, h, limit(svc, startTimeout), func(c *link) (struct{}, error) {
-		return struct{}{}, create(c, svc.Name, definition, file != "")
+	_, err = do(ctx, h, limit(svc, startTimeout), func(ctx context.Context, c *link) (struct{}, error) {
+		return struct{}{}, create(ctx, c, svc.Name, definition, file != "")
 	})
 	return err
 }
 
 // create starts a domain that does not run.
-func create(c *link, name, definition string, transient bool) error {
+func create(ctx context.Context, c *link, name, definition string, transient bool) error {
 	if transient {
 		d, err := c.DomainCreateXML(definition, 0)
 		if err == nil {
@@ -97,6 +97,9 @@ func create(c *link, name, definition string, transient bool) error {
 	var flags libvirt.DomainCreateFlags
 	if saved, err := d.HasManagedSaveImage(0); err == nil && saved {
 		flags = libvirt.DOMAIN_START_FORCE_BOOT
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	return d.CreateWithFlags(flags)
 }

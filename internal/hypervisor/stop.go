@@ -76,7 +76,7 @@ func hears(state string) bool { return state == "running" || state == "idle" || 
 func (h *Host) shutdown(ctx context.Context, name string, timeout time.Duration) (gone bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	_, err = onDomain(ctx, h, name, func(d *libvirt.Domain) (struct{}, error) { return struct{}{}, d.Shutdown() })
+	err = act(ctx, h, askTimeout, name, (*libvirt.Domain).Shutdown)
 	if err != nil && !isNoDomain(err) {
 		return false, err
 	}
@@ -111,14 +111,7 @@ func (h *Host) Destroy(ctx context.Context, name string) error {
 func (h *Host) destroy(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, destroyTimeout)
 	defer cancel()
-	_, err := do(ctx, h, 0, func(c *link) (struct{}, error) {
-		d, err := c.LookupDomainByName(name)
-		if err != nil {
-			return struct{}{}, err
-		}
-		defer d.Free()
-		return struct{}{}, d.Destroy()
-	})
+	err := act(ctx, h, 0, name, (*libvirt.Domain).Destroy)
 	// Not running is what was wanted, whoever did it.
 	if err != nil && !isNoDomain(err) && !hasCode(err, libvirt.ERR_OPERATION_INVALID) {
 		return err

@@ -129,14 +129,17 @@ func (t *tunnel) forward(path, far string) error {
 // ended.
 func (t *tunnel) join(near net.Conn, far string) {
 	defer near.Close()
-	stop := context.AfterFunc(t.ctx, func() { near.Close() })
-	defer stop()
 	c, err := t.ssh.Dial("unix", far)
 	if err != nil {
 		t.fail(fmt.Errorf("cannot reach %s on the target: %w", far, err))
 		return
 	}
 	defer c.Close()
+	stop := context.AfterFunc(t.ctx, func() {
+		near.Close()
+		c.Close()
+	})
+	defer stop()
 	var back sync.WaitGroup
 	back.Go(func() { t.pump(near, c) })
 	t.pump(c, near)

@@ -45,7 +45,7 @@ func (h *Host) watchOnce(ctx context.Context, f func(cluster.MachineEvent)) erro
 	var lost atomic.Bool
 	watcher := newHost(h.uri)
 	defer watcher.Close()
-	_, err := do(ctx, watcher, askTimeout, func(c *link) (_ struct{}, err error) {
+	_, err := do(ctx, watcher, askTimeout, func(_ context.Context, c *link) (_ struct{}, err error) {
 		c.events, err = c.DomainEventLifecycleRegister(nil, func(_ *libvirt.Connect, d *libvirt.Domain, e *libvirt.DomainEventLifecycle) {
 			name, err := d.GetName()
 			uuid, uerr := d.GetUUIDString()
