@@ -30,6 +30,8 @@ import (
 
 var version = "unknown" // set by the linker
 
+const letters = "fIls:m:i:xvQh?" // getopt(3)
+
 func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -84,7 +86,7 @@ func (c *command) act(argv0 string, args []string) int {
 	var opts options
 	var query byte // the last one of -v, -I, -Q
 	var interval time.Duration
-	for opt, err := range getopt.Parse(args, "fIls:m:i:xvQh?") {
+	for opt, err := range getopt.Parse(args, letters) {
 		if err != nil {
 			fmt.Fprintf(c.stderr, "%s: %v\n", argv0, err)
 			fmt.Fprintf(c.stdout, usage, program)

@@ -25,6 +25,8 @@ import (
 
 var version = "unknown" // set by the linker
 
+const letters = "lSue:M:d:r:n:c:m:FvR:s:Z:U:qh?" // getopt(3)
+
 func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
 
 func run(args []string, stdout, stderr io.Writer) (status int) {
@@ -72,7 +74,7 @@ var verbs = map[byte]wire.Verb{
 // soon as they are met (clusvcadm, "Parsing rules and refused combinations").
 func (c *command) act(ctx context.Context, argv0 string, args []string) int {
 	var q request
-	for opt, err := range getopt.Parse(args, "lSue:M:d:r:n:c:m:FvR:s:Z:U:qh?") {
+	for opt, err := range getopt.Parse(args, letters) {
 		if err != nil {
 			fmt.Fprintf(c.stderr, "%s: %v\n", argv0, err)
 			return c.usage(argv0)
