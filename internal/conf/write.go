@@ -42,7 +42,10 @@ func Stage(path string, text []byte) (string, error) {
 func Activate(path string, text []byte) error {
 	path = follow(path)
 	if stored, err := os.ReadFile(path + staged); err != nil || !bytes.Equal(stored, text) {
-		return WriteFile(path, text, newMode)
+		if err := WriteFile(path, text, newMode); err != nil {
+			return err
+		}
+		return Discard(path)
 	}
 	if err := os.Rename(path+staged, path); err != nil {
 		return fmt.Errorf("cannot take staged configuration into use: %v", err)

@@ -29,14 +29,13 @@ type replica struct {
 	applied uint64             // events that the machine has seen
 	chain   [sha256.Size]byte  // over everything delivered
 	view    cluster.View
-	boots   map[cluster.NodeID]string
 
 	round   *round            // hellos are being collected; nil: none
 	loading string            // key of the snapshot that is awaited; empty: none
 	behind  cluster.NodeIDs   // members that await a snapshot
 	held    []cluster.Message // delivered during a round, for the machine after it
 	since   []cluster.Message // delivered while loading, all of them
-	audited string            // hash of the machine at the latest audit
+	audited audit             // the machine at the latest audit
 
 	out output
 }
@@ -86,8 +85,12 @@ type snapshot struct {
 // proceed ends a round without the members that did not say hello in time.
 type proceed struct{ Key string }
 
-// audit carries the sender's hash as of the audit before.
-type audit struct{ Hash string }
+// audit carries the sender's hash as of the audit before, and how many events
+// its machine had seen then.
+type audit struct {
+	Hash    string
+	Applied uint64
+}
 
 // resync asks for a snapshot, from a replica that found itself different.
 type resync struct{ Key string }
@@ -101,7 +104,7 @@ type round struct {
 }
 
 func newReplica(local cluster.NodeID, boot, config string) *replica {
-	return &replica{local: local, boot: boot, config: config, boots: map[cluster.NodeID]string{}}
+	return &replica{local: local, boot: boot, config: config}
 }
 
 // deliver takes the next delivery of the channel.
@@ -129,7 +132,7 @@ func (r *replica) overdue(key string) output {
 func (r *replica) audit() output {
 	r.out = output{}
 	if r.machine != nil && r.round == nil && r.loading == "" && len(r.view.Members) > 0 && r.view.Members[0] == r.local {
-		r.send(message{Audit: &audit{Hash: r.audited}})
+		r.send(message{Audit: &r.audited})
 	}
 	return r.out
 }
@@ -159,12 +162,16 @@ func (r *replica) link(parts ...any) {
 }
 
 func (r *replica) enter(v cluster.View) {
-	r.link(v.Ring, v.Online, v.Members, v.Quorate)
 	before := r.view
+	joined := len(v.Joined) > 0 ||
+		slices.ContainsFunc(v.Members, func(id cluster.NodeID) bool { return !before.Members.Has(id) })
+	if !joined && len(v.Left) == 0 && v.Ring == before.Ring && slices.Equal(v.Online, before.Online) && v.Quorate == before.Quorate {
+		return // nothing new, and perhaps told to this node alone
+	}
+	r.link(v.Ring, v.Online, v.Members, v.Quorate)
 	r.view = v
-	joined := slices.ContainsFunc(v.Members, func(id cluster.NodeID) bool { return !before.Members.Has(id) })
 	if r.round == nil && !joined && r.machine != nil && r.loading == "" && len(r.behind) == 0 {
-		r.membership(v.Left)
+		r.membership(v.Left, nil)
 		return
 	}
 	old := r.round
@@ -207,7 +214,7 @@ func (r *replica) receive(m cluster.Message) {
 			r.conclude()
 		}
 	case r.round != nil:
-		if msg.Snapshot == nil { // its receivers are told apart anew
+		if msg.Event != nil { // the others are about a round that is over
 			r.held = append(r.held, m)
 		}
 	default:
@@ -262,15 +269,17 @@ func (r *replica) conclude() {
 		}
 	}
 	first := round.hellos[senior]
-	r.boots, r.behind = map[cluster.NodeID]string{}, nil
+	r.behind = nil
+	fresh := map[cluster.NodeID]string{}
 	for _, id := range r.view.Members {
 		h, ok := round.hellos[id]
-		if !ok {
-			continue
-		}
-		r.boots[id] = h.Boot
-		if !first.Blank && (h.Blank || string(h.Chain) != string(first.Chain)) {
+		switch {
+		case !ok:
+		case first.Blank:
+			fresh[id] = h.Boot
+		case h.Blank || string(h.Chain) != string(first.Chain):
 			r.behind = r.behind.With(id)
+			fresh[id] = h.Boot + " " + round.key // what it was doing is void
 		}
 	}
 	switch _, here := round.hellos[r.local]; {
@@ -281,13 +290,14 @@ func (r *replica) conclude() {
 		if !r.form(first.Config) {
 			return
 		}
+		copy(r.chain[:], first.Chain) // from here on all have seen the same
 	case r.behind.Has(r.local):
 		r.out.Reset = r.machine != nil
 		r.held = nil // the snapshot knows what these led to
 		r.await(round.snapshotKey(senior))
 		return
 	}
-	r.membership(round.left)
+	r.membership(round.left, fresh)
 	held := r.held
 	r.held = nil
 	for _, m := range held {
@@ -330,7 +340,7 @@ func (r *replica) form(config string) bool {
 		r.out.Fatal = err
 		return false
 	}
-	r.machine, r.applied, r.loading, r.since = m, 0, "", nil
+	r.machine, r.applied, r.loading, r.since, r.audited = m, 0, "", nil, audit{}
 	r.takeOver(config)
 	return true
 }
@@ -351,11 +361,12 @@ func (r *replica) takeOver(config string) {
 	r.config = config
 }
 
-// membership tells the machine of the view.
-func (r *replica) membership(left []cluster.Departure) {
+// membership tells the machine of the view. fresh holds the boots of members
+// that it has to take for new.
+func (r *replica) membership(left []cluster.Departure, fresh map[cluster.NodeID]string) {
 	ev := rgmanager.Membership{Ring: r.view.Ring, Online: r.view.Online, Left: left, Quorate: r.view.Quorate}
 	for _, id := range r.view.Members {
-		if boot, ok := r.boots[id]; ok {
+		if boot := cmp.Or(fresh[id], r.machine.Boot(id)); boot != "" { // else left out of the round
 			ev.Members = append(ev.Members, rgmanager.Member{Node: id, Boot: boot})
 		}
 	}
@@ -399,6 +410,7 @@ func (r *replica) load(m cluster.Message) {
 		return
 	}
 	r.machine, r.applied, r.behind, r.loading = machine, msg.Snapshot.Applied, msg.Snapshot.Behind, ""
+	r.audited = audit{}
 	copy(r.chain[:], msg.Snapshot.Chain)
 	r.takeOver(machine.Config)
 	r.out.Actions = append(r.out.Actions, machine.Resume(r.local)...)
@@ -411,7 +423,7 @@ func (r *replica) load(m cluster.Message) {
 
 // compare checks our hash of the audit before against the sender's.
 func (r *replica) compare(from cluster.NodeID, a audit) {
-	if from != r.local && a.Hash != "" && r.audited != "" && a.Hash != r.audited {
+	if r.audited.Hash != "" && a.Applied == r.audited.Applied && a.Hash != r.audited.Hash {
 		r.warn("this node's picture of the cluster differs from node %d's; fetching that", from)
 		r.send(message{Resync: &resync{Key: fmt.Sprintf("resync %s %d", r.boot, r.applied)}})
 	}
@@ -419,7 +431,7 @@ func (r *replica) compare(from cluster.NodeID, a audit) {
 	if err != nil {
 		r.warn("cannot hash the state: %v", err)
 	}
-	r.audited = hash
+	r.audited = audit{Hash: hash, Applied: r.applied}
 }
 
 // version is the config_version of a text; 0 when it has none.

@@ -93,6 +93,9 @@ func (d *Daemon) Update(ctx context.Context, file string, text []byte) (wire.Upd
 	if errs := faults.Errors(); len(errs) > 0 {
 		return wire.UpdateAnswer{To: c.Version, Faults: strings.Split(errs.Error(), "\n")}, nil
 	}
+	if err := c.Runnable(); err != nil {
+		return wire.UpdateAnswer{To: c.Version, Faults: []string{file + ": " + err.Error()}}, nil
+	}
 	r, err := d.request(ctx, func(id string) rgmanager.Event {
 		return rgmanager.Proposed{ID: id, From: d.local, At: now(), Text: string(text)}
 	})

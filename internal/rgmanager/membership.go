@@ -201,13 +201,24 @@ func (m *Machine) probe(id cluster.NodeID) {
 	m.do(Probe{Op: n.Probe, On: id})
 }
 
-// Resume returns what a node has to do after it has loaded a Snapshot: say
-// what it runs.
+// Resume returns what a node was told while it had no machine, and so did not
+// hear: to be done after it has loaded a Snapshot.
 func (m *Machine) Resume(local cluster.NodeID) []Action {
-	if n := m.Nodes[local]; n != nil && n.Up && !n.Ready && n.Probe != (Op{}) {
-		return []Action{Probe{Op: n.Probe, On: local}}
+	m.actions = nil
+	for _, op := range slices.Sorted(maps.Keys(m.Waits)) {
+		if w := m.Waits[op]; w.On == local {
+			m.do(Wait{ID: w.Op, On: local, For: w.For})
+		}
 	}
-	return nil
+	for _, id := range m.nodeIDs() {
+		if v := m.Nodes[id].Victim; v != nil && v.By == local {
+			m.do(Fence{Op: v.Op, On: local, Victim: id})
+		}
+	}
+	if n := m.Nodes[local]; n != nil && n.Up && !n.Ready && n.Probe != (Op{}) {
+		m.do(Probe{Op: n.Probe, On: local})
+	}
+	return m.actions
 }
 
 // probed takes in what a node runs. What was begun after the question is not

@@ -72,3 +72,12 @@ func (m *Machine) Definition(name string) string {
 	}
 	return ""
 }
+
+// Boot returns what tells this life of a node's cmand from others; empty when
+// it takes no part.
+func (m *Machine) Boot(id cluster.NodeID) string {
+	if n := m.Nodes[id]; n != nil && n.Up {
+		return n.Boot
+	}
+	return ""
+}
