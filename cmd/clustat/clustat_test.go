@@ -40,6 +40,11 @@ func TestNodesWithoutMemberList(t *testing.T) {
 	if got := runOn(t, fixed(), "pipe", "-m", "node1"); got.stdout != "Membership information not available\n" || got.exit != 255 {
 		t.Errorf("clustat -m = %+v; want a line and 255", got)
 	}
+	st.Services = nil
+	serve(t, fakeCmand{status: st})
+	if got := runOn(t, fixed(), "pipe"); !strings.HasSuffix(got.stdout, words) || got.exit != 0 {
+		t.Errorf("clustat without services = %+v; want %q and 0", got, words)
+	}
 	if got := runOn(t, fixed(), "pipe", "-x", "-m", "node1"); !strings.Contains(got.stdout, "  <nodes/>\n") || got.exit != 255 {
 		t.Errorf("clustat -x -m = %+v; want <nodes/> and 255", got)
 	}

@@ -34,11 +34,13 @@ func renderText(w io.Writer, st cluster.Status, v view, opts options, now time.T
 // exit status.
 func textMembers(w io.Writer, v view, opts options) int {
 	if !v.listed {
-		if opts.member == nil {
-			fmt.Fprint(w, "Resource Group Manager not running; no service information available.\n\n")
+		if opts.member != nil {
+			fmt.Fprintln(w, "Membership information not available")
+			return notFound
 		}
-		fmt.Fprintln(w, "Membership information not available")
-		return notFound
+		fmt.Fprint(w, "Resource Group Manager not running; no service information available.\n\n"+
+			"Membership information not available\n")
+		return 0
 	}
 	status, shown := 0, v.entries
 	if opts.member != nil {

@@ -168,7 +168,7 @@ func TestHangingAgentIsKilledWithItsChildren(t *testing.T) {
 	dev := device("fake", "hang="+pids)
 	t.Run("by its time limit", func(t *testing.T) {
 		f := fencer(t)
-		f.Timeout = time.Second
+		f.Timeout = 3 * time.Second
 		_, err := f.Node(t.Context(), config(method("a", dev), method("b", device("fake"))), 1)
 		if err != nil {
 			t.Errorf("Node = %v; want success of the second method", err)

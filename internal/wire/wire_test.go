@@ -234,6 +234,21 @@ func talk(t *testing.T, path, text string) string {
 	return string(b)
 }
 
+// send writes text, says that this is all, and reads what comes back, if any.
+func send(t *testing.T, path string, text []byte) {
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.Write(text) // the server may have hung up already
+	c.(*net.UnixConn).CloseWrite()
+	if _, err := io.ReadAll(c); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the server neither answers nor hangs up")
+	}
+}
+
 func TestActEndsWhenTheCallerGoesAway(t *testing.T) {
 	started, ended := make(chan bool), make(chan error, 1)
 	path := serve(t, &wire.Server{Admin: allow, Backend: &fake{act: func(ctx context.Context, _ wire.Action) (wire.Answer, error) {
