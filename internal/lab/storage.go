@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +40,7 @@ func (l *Lab) startStorage(ctx context.Context) error {
 		return fmt.Errorf("cannot start the storage: %v", err)
 	}
 	l.daemons = append(l.daemons, cmd)
-	if err := awaitFile(ctx, "/run/tgtd/socket.0", 10*time.Second); err != nil {
+	if err := awaitSocket(ctx, "/run/tgtd/socket.0", 10*time.Second); err != nil {
 		return fmt.Errorf("the storage does not answer: %v", err)
 	}
 	if err := tgtadm(ctx, "new", "target", "-T", targetName); err != nil {
@@ -68,10 +69,14 @@ func tgtadm(ctx context.Context, op, mode string, args ...string) error {
 	return nil
 }
 
-func awaitFile(ctx context.Context, path string, limit time.Duration) error {
+// awaitSocket waits until something answers on the UNIX socket.
+func awaitSocket(ctx context.Context, path string, limit time.Duration) error {
 	for deadline := time.Now().Add(limit); ; {
-		_, err := os.Stat(path)
-		if err == nil || time.Now().After(deadline) {
+		conn, err := net.Dial("unix", path)
+		if err == nil {
+			return conn.Close()
+		}
+		if time.Now().After(deadline) {
 			return err
 		}
 		select {

@@ -59,8 +59,8 @@ func (s *story) join() {
 	}
 	took := s.await("both hosts are members", 60*time.Second, func() bool {
 		return s.prints(s.host1, []string{"clustat", "-Q"}) &&
-			s.prints(s.host1, []string{"clustat", "-m", s.host2.ClusterName()}, "Online, rgmanager") &&
-			s.prints(s.host2, []string{"clustat", "-m", s.host1.ClusterName()}, "Online, rgmanager")
+			s.prints(s.host1, []string{"clustat", "-m", s.host2.ClusterName()}, "Online") &&
+			s.prints(s.host2, []string{"clustat", "-m", s.host1.ClusterName()}, "Online")
 	})
 	s.do(s.host1, "clustat")
 	s.took("members of one cluster after %s", round(took))
