@@ -372,12 +372,6 @@ func (m *Machine) adopt(s *service, id cluster.NodeID) {
 	s.State, s.Owner, s.MayRun = cluster.Started, id, cluster.NodeIDs{id}
 }
 
-// stopped marks a service that was found not to run on its owner.
-func (m *Machine) stopped(s *service) {
-	s.State, s.Changed = cluster.Stopped, m.Now
-	s.Owner, s.LastOwner = 0, s.Owner
-}
-
 // finish ends a service's job: the request is answered, services that depend
 // on it are looked at, and the next request has its turn.
 func (m *Machine) finish(name string, c *conf.Service, s *service, r cluster.Result) {

@@ -260,11 +260,8 @@ func (m *Machine) found(name string, c *conf.Service, s *service, id cluster.Nod
 		}
 	case s.Owner == id && s.State == cluster.Started && s.Job == nil:
 		m.fail(name, c, s)
-	default:
-		s.MayRun = s.MayRun.Without(id)
-		if s.Owner == id && s.Job == nil { // was being started or stopped when its cmand died
-			m.stopped(s)
-		}
+	default: // also what was being started or stopped when its cmand died
+		m.release(s, id)
 	}
 }
 
