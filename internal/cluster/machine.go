@@ -5,8 +5,8 @@ type Machine struct {
 	Name    string `json:"name"`
 	UUID    string `json:"uuid"`
 	Running bool   `json:"running"` // a QEMU process exists for it: running, paused, blocked, crashed but kept
-	State   string `json:"state"`   // libvirt's word: running, paused, shutoff, crashed, pmsuspended
-	Reason  string `json:"reason"`  // libvirt's word for why, e.g. booted, migrated, shutdown, crashed, I/O error
+	State   string `json:"state"`   // as virsh domstate prints it: running, idle, paused, in shutdown, shut off, crashed, pmsuspended
+	Reason  string `json:"reason"`  // as virsh domstate --reason prints it, e.g. booted, migrated, shutdown, crashed, I/O error
 	// Definition is its persistent (inactive) XML; empty when it is not defined here.
 	Definition string `json:"definition,omitempty"`
 }

@@ -104,6 +104,9 @@ func TestMachines(t *testing.T) {
 		wantOutcome(t, here.Migrate(t.Context(), db.svc, "target", nil), StillHere, "another machine")
 		h.virsh(t, there, "undefine db")
 	})
+	part("no such host", func(t *testing.T) {
+		wantOutcome(t, here.Migrate(t.Context(), db.svc, "127.0.0.9", nil), StillHere, "ssh to 127.0.0.9 (root@127.0.0.9:22): ")
+	})
 	part("data channel frozen", func(t *testing.T) {
 		frozen := Open(Options{SSH: h.ssh})
 		defer frozen.Close()

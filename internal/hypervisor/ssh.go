@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	keepalive        = 5 * time.Second
-	keepaliveTimeout = 20 * time.Second // then the connection is taken for dead
+	keepaliveInterval = 5 * time.Second
+	keepaliveTimeout  = 20 * time.Second // then the connection is taken for dead
 )
 
 // ciphers in the order offered. AES-GCM is two to three times as fast as
@@ -81,7 +81,7 @@ func (s settings) dial(ctx context.Context) (*sshConn, error) {
 		return nil, err
 	}
 	c := &sshConn{Client: ssh.NewClient(conn, channels, requests)}
-	go c.keepalive()
+	go c.keepalive(keepaliveInterval, keepaliveTimeout)
 	return c, nil
 }
 
@@ -117,15 +117,16 @@ func (s settings) signers() ([]ssh.Signer, error) {
 // sshConn is a connection that ends when the far end falls silent.
 type sshConn struct{ *ssh.Client }
 
-// keepalive closes the connection when a request stays unanswered for
-// keepaliveTimeout; whatever the tunnel carries then ends with an error.
-func (c *sshConn) keepalive() {
+// keepalive asks for an answer at each interval, and closes the connection
+// when there is none within timeout; whatever the tunnel carries then ends
+// with an error.
+func (c *sshConn) keepalive(interval, timeout time.Duration) {
 	gone := make(chan struct{})
 	go func() {
 		c.Wait()
 		close(gone)
 	}()
-	tick := time.NewTicker(keepalive)
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
@@ -133,7 +134,7 @@ func (c *sshConn) keepalive() {
 			return
 		case <-tick.C:
 		}
-		silent := time.AfterFunc(keepaliveTimeout, func() { c.Close() })
+		silent := time.AfterFunc(timeout, func() { c.Close() })
 		_, _, err := c.SendRequest("keepalive@openssh.com", true, nil)
 		silent.Stop()
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,13 +108,13 @@ func TestSettingsOfUnreadableFiles(t *testing.T) {
 // get.
 type server struct {
 	addr string
-	home string // of a client that may log in
-	keys []ssh.Signer
+	home string      // of a client that may log in
+	mute atomic.Bool // answers no requests
 }
 
 func newServer(t *testing.T, keys ...ssh.Signer) *server {
 	t.Helper()
-	s := &server{home: t.TempDir(), keys: keys}
+	s := &server{home: t.TempDir()}
 	_, private, _ := ed25519.GenerateKey(rand.Reader)
 	login, _ := ssh.NewSignerFromKey(private)
 	block, err := ssh.MarshalPrivateKey(private, "")
@@ -142,19 +143,21 @@ func newServer(t *testing.T, keys ...ssh.Signer) *server {
 			if err != nil {
 				return
 			}
-			go serve(c, conf)
+			go s.serve(c, conf)
 		}
 	}()
 	return s
 }
 
-func serve(c net.Conn, conf *ssh.ServerConfig) {
+func (s *server) serve(c net.Conn, conf *ssh.ServerConfig) {
 	defer c.Close()
 	_, channels, requests, err := ssh.NewServerConn(c, conf)
 	if err != nil {
 		return
 	}
-	go ssh.DiscardRequests(requests)
+	if !s.mute.Load() {
+		go ssh.DiscardRequests(requests)
+	}
 	for nc := range channels {
 		ch, reqs, err := nc.Accept()
 		if err != nil {
@@ -289,6 +292,22 @@ func TestLogin(t *testing.T) {
 		}
 		if _, err := os.Stat(path); err == nil {
 			t.Error("the socket is still there")
+		}
+	})
+	t.Run("a connection that falls silent is closed", func(t *testing.T) {
+		s.mute.Store(true)
+		defer s.mute.Store(false)
+		c, err := s.connect(t, "no", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		closed := make(chan error)
+		go func() { closed <- c.(*sshConn).Wait() }()
+		go c.(*sshConn).keepalive(10*time.Millisecond, 50*time.Millisecond)
+		select {
+		case <-closed:
+		case <-time.After(5 * time.Second):
+			t.Error("it is still open")
 		}
 	})
 	t.Run("no key", func(t *testing.T) {

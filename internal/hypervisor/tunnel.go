@@ -63,8 +63,8 @@ func (h *Host) openTunnel(ctx context.Context, to destination, uuid string) (t *
 		return nil, fmt.Errorf("on %s: %w", to.node, err)
 	}
 	dir, parent := quote(h.socketDir), quote(filepath.Dir(h.socketDir))
-	make := fmt.Sprintf("{ test -d %[1]s || mkdir -m 0750 %[1]s; } && chown --reference=%[2]s %[1]s", dir, parent)
-	if err := t.ssh.Run(ctx, make); err != nil {
+	script := fmt.Sprintf("{ test -d %[1]s || mkdir -m 0750 %[1]s; } && chown --reference=%[2]s %[1]s", dir, parent)
+	if err := t.ssh.Run(ctx, script); err != nil {
 		return nil, fmt.Errorf("on %s: cannot make the socket folder: %w", to.node, err)
 	}
 	if err := t.forward(t.virt, libvirtd); err != nil {
