@@ -106,7 +106,7 @@ func TestRefusalsAreErrors(t *testing.T) {
 func TestConfirmWithTheOriginal(t *testing.T) {
 	const original = "/usr/sbin/fence_ack_manual"
 	if text, err := os.ReadFile(original); err != nil || !bytes.HasPrefix(text, []byte("#!/bin/bash")) {
-		t.Skipf("%s is not the original script", original)
+		t.Fatalf("%s is not the original script of package fence-agents; run make deps", original)
 	}
 	for _, args := range [][]string{nil, {"-n"}, {""}, {"-x"}, {"-n", "-x"}, {"node2"}, {"-n", "node2"}, {"node2", "more"}} {
 		for _, answer := range []string{"", "no\n", "Absolutely\n"} {

@@ -15,13 +15,13 @@ import (
 	"fangnetz/internal/fence"
 )
 
-// need skips unless all programs are installed.
+// need fails unless all programs are installed.
 func need(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {
 			if _, err := os.Stat(filepath.Join("/usr/sbin", p)); err != nil {
-				t.Skipf("%s is not installed", p)
+				t.Fatalf("%s is not installed; run make deps", p)
 			}
 		}
 	}

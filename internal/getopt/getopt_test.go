@@ -84,7 +84,7 @@ func TestErrorWords(t *testing.T) {
 func TestConfirmWithTheCLibrary(t *testing.T) {
 	cc, err := exec.LookPath("cc")
 	if err != nil {
-		t.Skip("no C compiler (cc) is installed")
+		t.Fatal("no C compiler (cc) is installed; run make deps")
 	}
 	program := filepath.Join(t.TempDir(), "prog")
 	const source = `#include <stdio.h>

@@ -197,7 +197,7 @@ type hosts struct {
 func newHosts(t testing.TB) *hosts {
 	t.Helper()
 	if what := missing(); what != "" {
-		t.Skipf("needs %s", what)
+		t.Fatalf("needs %s; run make deps, as root", what)
 	}
 	dir := t.TempDir()
 	h := &hosts{dir: dir, ssh: SSH{Home: dir, System: "/dev/null"}}

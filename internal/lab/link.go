@@ -45,9 +45,12 @@ func (h *Host) port(l Link) string { return fmt.Sprintf("%s-%s", h.Name, links[l
 func cable(ctx context.Context, hosts []*Host) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, "link set lo up")
-	for _, l := range links {
-		// No snooping: corosync's multicast passes without a querier.
-		fmt.Fprintf(&b, "link add %s type bridge mcast_snooping 0\nlink set %s up\n", l.bridge, l.bridge)
+	for i, l := range links {
+		// No snooping: corosync's multicast passes without a querier. An address
+		// of its own: else a bridge takes that of a port, changes it whenever a
+		// host comes or goes, and storage and switches are out of reach until
+		// the neighbours ask anew.
+		fmt.Fprintf(&b, "link add %s address 52:54:00:0a:%02x:ff type bridge mcast_snooping 0\nlink set %s up\n", l.bridge, i, l.bridge)
 	}
 	fmt.Fprintf(&b, "addr add %s/24 dev %s\n", storageAddress, Public)
 	for _, h := range hosts {
