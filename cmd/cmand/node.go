@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"fangnetz/internal/conf"
@@ -26,8 +27,32 @@ type node struct {
 	channel  channel
 	host     *hypervisor.Host
 	listener net.Listener
+	marks    marks
 	log      *slog.Logger
 }
+
+// marks are two files that exist while cmand takes part in the cluster. One
+// outlives a boot of the host, the other does not.
+type marks struct{ durable, fleeting string }
+
+// unclean reports whether the host went down while cmand ran: power was cut,
+// perhaps by a fence.
+func (m marks) unclean() bool {
+	_, before := os.Stat(m.durable)
+	_, sinceBoot := os.Stat(m.fleeting)
+	return before == nil && sinceBoot != nil
+}
+
+func (m marks) set() error {
+	for _, path := range []string{m.durable, m.fleeting} {
+		if err := conf.WriteFile(path, nil, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m marks) clear() error { return errors.Join(os.Remove(m.durable), os.Remove(m.fleeting)) }
 
 // channel is what cmand needs of package member beyond the daemon's needs.
 type channel interface {
@@ -72,15 +97,20 @@ func start(ctx context.Context, p paths, log *slog.Logger) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{listener: listener, log: log}
+	n := &node{listener: listener, log: log, marks: marks{filepath.Join(p.stateDir, "running"), filepath.Join(p.runDir, "running")}}
+	wary := n.marks.unclean()
 	log.Info("Resource Group Manager Starting", "node", me.Name, "nodeid", me.ID, "version", version)
 	if n.channel, err = join(ctx, p, c, me); err != nil {
 		listener.Close()
 		return nil, err
 	}
+	if err := n.marks.set(); err != nil {
+		listener.Close()
+		return nil, errors.Join(err, n.disconnect())
+	}
 	n.host = hypervisor.Open(hypervisor.Options{})
 	n.daemon = daemon.New(daemon.Options{
-		Config: p.config, StateDir: p.stateDir, Boot: rand.Text(), Log: log,
+		Config: p.config, StateDir: p.stateDir, Boot: rand.Text(), Wary: wary, Log: log,
 		Channel: n.channel, Fencer: fencer{}, Hypervisor: host{n.host},
 		Reconfigure: func(ctx context.Context, c *conf.Config) error {
 			return n.channel.Reload(ctx, settings(c, me))
@@ -112,16 +142,25 @@ func (n *node) run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil // told twice: corosync goes on, and the others fence us unless we come back
 	}
-	done, cancel := context.WithTimeout(context.Background(), stopTime)
-	defer cancel()
 	n.log.Info("Disconnecting from CMAN")
-	if cerr := n.channel.Close(done); cerr != nil && errors.Is(err, daemon.ErrLeft) {
-		n.log.Error("cannot leave the ring in order", "err", cerr)
+	if derr := n.disconnect(); derr != nil {
+		n.log.Error("cannot leave the ring in order", "err", derr)
 	}
-	if ring, ok := n.channel.(*member.Corosync); ok {
-		if serr := ring.Stop(done); serr != nil {
-			n.log.Error("cannot stop corosync", "err", serr)
+	if errors.Is(err, daemon.ErrLeft) {
+		if merr := n.marks.clear(); merr != nil {
+			n.log.Warn("the next start will look like one after a crash", "err", merr)
 		}
+	}
+	return err
+}
+
+// disconnect leaves the ring and stops corosync.
+func (n *node) disconnect() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	err := n.channel.Close(ctx)
+	if ring, ok := n.channel.(*member.Corosync); ok {
+		err = errors.Join(err, ring.Stop(ctx))
 	}
 	return err
 }

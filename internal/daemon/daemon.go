@@ -58,6 +58,7 @@ type Options struct {
 	Config     string // path of cluster.conf
 	StateDir   string // definitions of machines are kept below it
 	Boot       string // differs each time cmand starts
+	Wary       bool   // this host went down without cmand having left
 	Channel    Channel
 	Fencer     Fencer
 	Hypervisor Hypervisor
@@ -108,7 +109,7 @@ func New(o Options, config string) *Daemon {
 	local := o.Channel.Local()
 	return &Daemon{
 		o: o, local: local, log: o.Log,
-		replica: newReplica(local, o.Boot, config),
+		replica: newReplica(local, o.Boot, config, o.Wary),
 		asks:    make(chan func()),
 		stopped: make(chan struct{}),
 		outbox:  make(chan []byte),

@@ -24,6 +24,7 @@ type replica struct {
 	local  cluster.NodeID
 	boot   string
 	config string // our cluster.conf, until there is a machine
+	wary   bool   // this node went down without leaving
 
 	machine *rgmanager.Machine // nil: none yet
 	applied uint64             // events that the machine has seen
@@ -71,6 +72,7 @@ type hello struct {
 	Chain   []byte
 	Applied uint64
 	Quorate bool // before this view
+	Wary    bool
 }
 
 // snapshot is a machine for the members that are behind.
@@ -103,8 +105,8 @@ type round struct {
 	quorate bool // of the view before
 }
 
-func newReplica(local cluster.NodeID, boot, config string) *replica {
-	return &replica{local: local, boot: boot, config: config}
+func newReplica(local cluster.NodeID, boot, config string, wary bool) *replica {
+	return &replica{local: local, boot: boot, config: config, wary: wary}
 }
 
 // deliver takes the next delivery of the channel.
@@ -171,7 +173,7 @@ func (r *replica) enter(v cluster.View) {
 	r.link(v.Ring, v.Online, v.Members, v.Quorate)
 	r.view = v
 	if r.round == nil && !joined && r.machine != nil && r.loading == "" && len(r.behind) == 0 {
-		r.membership(v.Left, nil)
+		r.membership(v.Left, nil, false)
 		return
 	}
 	old := r.round
@@ -181,7 +183,7 @@ func (r *replica) enter(v cluster.View) {
 		r.round.left, r.round.quorate = append(old.left, v.Left...), old.quorate
 	}
 	h := &hello{Key: r.round.key, Boot: r.boot, Blank: r.machine == nil || r.loading != "", Chain: slices.Clone(r.chain[:]),
-		Applied: r.applied, Quorate: r.round.quorate}
+		Applied: r.applied, Quorate: r.round.quorate, Wary: r.wary}
 	if h.Blank {
 		h.Config, h.Version = r.config, version(r.config)
 	} else {
@@ -270,13 +272,14 @@ func (r *replica) conclude() {
 	}
 	first := round.hellos[senior]
 	r.behind = nil
-	fresh := map[cluster.NodeID]string{}
+	fresh, wary := map[cluster.NodeID]string{}, first.Blank
 	for _, id := range r.view.Members {
 		h, ok := round.hellos[id]
 		switch {
 		case !ok:
 		case first.Blank:
 			fresh[id] = h.Boot
+			wary = wary && h.Wary
 		case h.Blank || string(h.Chain) != string(first.Chain):
 			r.behind = r.behind.With(id)
 			fresh[id] = h.Boot + " " + round.key // what it was doing is void
@@ -297,7 +300,7 @@ func (r *replica) conclude() {
 		r.await(round.snapshotKey(senior))
 		return
 	}
-	r.membership(round.left, fresh)
+	r.membership(round.left, fresh, wary)
 	held := r.held
 	r.held = nil
 	for _, m := range held {
@@ -363,8 +366,8 @@ func (r *replica) takeOver(config string) {
 
 // membership tells the machine of the view. fresh holds the boots of members
 // that it has to take for new.
-func (r *replica) membership(left []cluster.Departure, fresh map[cluster.NodeID]string) {
-	ev := rgmanager.Membership{Ring: r.view.Ring, Online: r.view.Online, Left: left, Quorate: r.view.Quorate}
+func (r *replica) membership(left []cluster.Departure, fresh map[cluster.NodeID]string, wary bool) {
+	ev := rgmanager.Membership{Ring: r.view.Ring, Online: r.view.Online, Left: left, Quorate: r.view.Quorate, Wary: wary}
 	for _, id := range r.view.Members {
 		if boot := cmp.Or(fresh[id], r.machine.Boot(id)); boot != "" { // else left out of the round
 			ev.Members = append(ev.Members, rgmanager.Member{Node: id, Boot: boot})

@@ -35,6 +35,9 @@ type (
 		Members []Member        // with a cmand that takes part, sorted by node
 		Left    []cluster.Departure
 		Quorate bool
+		// Wary is set when the cluster forms and all its members went down
+		// without leaving: each may have been fenced by a node that is not here.
+		Wary bool
 	}
 
 	// Request is an administrator's wish for a service.
@@ -150,6 +153,9 @@ func (e Membership) String() string {
 	}
 	if !e.Quorate {
 		b.WriteString(", inquorate")
+	}
+	if e.Wary {
+		b.WriteString(", wary")
 	}
 	return b.String()
 }

@@ -49,7 +49,7 @@ func (m *Machine) membership(ev Membership) {
 		m.dissolve(wasQuorate)
 		return
 	case !wasQuorate:
-		m.form()
+		m.form(ev.Wary && m.conf.TwoNode)
 		return
 	}
 	for _, id := range lost {
@@ -84,7 +84,11 @@ func (m *Machine) busy(id cluster.NodeID) bool {
 // form begins anew with a quorum: nothing is known of the services until every
 // configured node has said what it runs, has been fenced, or is trusted
 // through clean_start (rgmanager, "Daemon life cycle, quorum, fencing").
-func (m *Machine) form() {
+//
+// A wary node of a two-node cluster does not fence the other one to get its
+// way: it may have been fenced by it, and they would take turns for ever. It
+// waits until the other joins or an administrator acknowledges that it is off.
+func (m *Machine) form(wary bool) {
 	m.note(0, "notice", "Quorum formed")
 	unknown := cluster.NodeIDs{}
 	for _, id := range m.nodeIDs() {
@@ -97,6 +101,10 @@ func (m *Machine) form() {
 		case m.conf.FenceDaemon.CleanStart:
 			n.Clean = true
 			continue
+		case wary:
+			n.Victim = &victim{Since: m.Now, Error: "this node went down uncleanly and may have been fenced: " +
+				"waiting for the other to join, or for fence_ack_manual"}
+			m.note(0, "warning", "not fencing %s: %s", m.nodeName(id), n.Victim.Error)
 		default:
 			m.condemn(id, m.conf.FenceDaemon.PostJoinDelay)
 		}

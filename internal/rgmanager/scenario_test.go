@@ -52,6 +52,9 @@ func (w *world) run(line, input string) string {
 	}
 	quiet := slices.Contains([]string{"running", "fails", "works", "hold", "defined", "status"}, f[0])
 	switch f[0] {
+	case "wary": // wary node1: it forms the cluster, after it went down uncleanly
+		w.quorate, w.wary = true, true
+		w.join(w.nodes(f[1:])...)
 	case "up": // up node1 node2: their cmand joins, all in one view, with quorum
 		w.quorate = true
 		w.join(w.nodes(f[1:])...)

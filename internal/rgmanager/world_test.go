@@ -22,6 +22,7 @@ type world struct {
 	powered cluster.NodeIDs
 	boots   map[cluster.NodeID]int
 	quorate bool
+	wary    bool
 	left    []cluster.Departure
 
 	running map[string]cluster.NodeIDs // by service
@@ -186,8 +187,8 @@ func (w *world) failure(op, service string, id cluster.NodeID) string {
 
 // view tells the machine who is there now.
 func (w *world) view() {
-	ev := Membership{Ring: cluster.RingID{Node: 1, Seq: w.m.Ring.Seq + 4}, Online: w.powered, Quorate: w.quorate, Left: w.left}
-	w.left = nil
+	ev := Membership{Ring: cluster.RingID{Node: 1, Seq: w.m.Ring.Seq + 4}, Online: w.powered, Quorate: w.quorate, Left: w.left, Wary: w.wary}
+	w.left, w.wary = nil, false
 	for _, id := range w.up {
 		ev.Members = append(ev.Members, Member{Node: id, Boot: fmt.Sprint(w.boots[id])})
 	}
