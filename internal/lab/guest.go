@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Guest is a virtual machine that counts on its serial line, ten times a
@@ -79,6 +80,30 @@ func (h *Host) Define(ctx context.Context, g Guest) error {
 		return err
 	}
 	return out.Err()
+}
+
+// Started is when the host's libvirtd last started a QEMU for the guest, for a
+// boot or to take it over from another host; zero when it never did. It reads
+// lines of QEMU's log as "2026-01-02 03:04:05.678+0000: starting up libvirt version: ...".
+func (h *Host) Started(guest string) (time.Time, error) {
+	var last time.Time
+	log, err := os.ReadFile(filepath.Join(h.Logs(), "libvirt/qemu", guest+".log"))
+	if errors.Is(err, os.ErrNotExist) {
+		return last, nil
+	}
+	if err != nil {
+		return last, err
+	}
+	for line := range strings.Lines(string(log)) {
+		stamp, _, found := strings.Cut(line, ": starting up libvirt")
+		if !found {
+			continue
+		}
+		if last, err = time.Parse("2006-01-02 15:04:05.999-0700", stamp); err != nil {
+			return last, fmt.Errorf("%s: no time in %q: %v", h.Name, line, err)
+		}
+	}
+	return last, nil
 }
 
 // Tick is one line of a guest's counter.
