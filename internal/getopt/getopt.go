@@ -1,17 +1,21 @@
 // Package getopt reads short options as the GNU C library does (getopt(3)):
 // options may be bundled, an argument may stand in the same word or the next,
-// options and operands may be mixed, and the complaints are the library's.
+// options and operands may be mixed unless POSIXLY_CORRECT is set, and the
+// complaints are the library's. A few long options of ours stand beside them.
 package getopt
 
 import (
 	"fmt"
 	"iter"
+	"os"
+	"slices"
 	"strings"
 )
 
-// Option is one option, or one operand when Letter is 0.
+// Option is one option, or one operand when it has neither Letter nor Long.
 type Option struct {
 	Letter byte
+	Long   string // name of a long option, without the dashes
 	Arg    string // the option's argument, or the operand
 }
 
@@ -22,25 +26,41 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	letter := string([]byte{e.Letter}) // a byte, whatever the encoding
 	if e.Missing {
-		return fmt.Sprintf("option requires an argument -- '%c'", e.Letter)
+		return fmt.Sprintf("option requires an argument -- '%s'", letter)
 	}
-	return fmt.Sprintf("invalid option -- '%c'", e.Letter)
+	return fmt.Sprintf("invalid option -- '%s'", letter)
 }
 
 // Parse walks the options and operands of args, in their order; args does not
 // hold the program's name. spec lists the letters, each with a colon behind it
-// when it takes an argument. The walk goes on after an error.
-func Parse(args []string, spec string) iter.Seq2[Option, error] {
+// when it takes an argument. A word that is two dashes and one of long is that
+// option; getopt(3) takes it for a bundle, and so are all others. The walk
+// goes on after an error.
+func Parse(args []string, spec string, long ...string) iter.Seq2[Option, error] {
 	return func(yield func(Option, error) bool) {
+		args := args // a walk may be repeated
+		_, inOrder := os.LookupEnv("POSIXLY_CORRECT")
 		for len(args) > 0 {
 			word := args[0]
 			args = args[1:]
 			if word == "--" {
 				break
 			}
-			if len(word) < 2 || word[0] != '-' {
+			operand := len(word) < 2 || word[0] != '-'
+			if operand && inOrder {
+				args = append([]string{word}, args...)
+				break
+			}
+			if operand {
 				if !yield(Option{Arg: word}, nil) {
+					return
+				}
+				continue
+			}
+			if name, ok := strings.CutPrefix(word, "--"); ok && slices.Contains(long, name) {
+				if !yield(Option{Long: name}, nil) {
 					return
 				}
 				continue

@@ -35,6 +35,9 @@ var cases = map[string]struct {
 	"long option is letters":      {[]string{"--help"}, "!- h !e !l !p"},
 	"colon is no option":          {[]string{"-:"}, "!:"},
 	"argument missing, bundled":   {[]string{"-hx"}, "h !x"},
+	"not a letter":                {[]string{"-\xc3\xa9"}, "!\xc3 !\xa9"},
+	"dashes in a bundle":          {[]string{"-f--"}, "f !- !-"},
+	"semicolon is no option":      {[]string{"-;"}, "!;"},
 	"argument eaten to the limit": {[]string{"-x", "-x", "-x"}, "x=-x !x"},
 }
 
@@ -45,7 +48,7 @@ func show(args []string) string {
 		e, bad := err.(*Error)
 		switch {
 		case bad:
-			words = append(words, "!"+string(e.Letter))
+			words = append(words, "!"+string([]byte{e.Letter}))
 		case opt.Letter == 0:
 			operands = append(operands, "+"+opt.Arg)
 		case opt.Letter == 'x' || opt.Letter == 'i':
@@ -67,6 +70,49 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// With POSIXLY_CORRECT the first operand ends the options (getopt(3)).
+func TestPosix(t *testing.T) {
+	t.Setenv("POSIXLY_CORRECT", "")
+	if got, want := show([]string{"-f", "a", "-h", "--"}), "f +a +-h +--"; got != want {
+		t.Errorf("Parse = %q; want %q", got, want)
+	}
+	confirm(t)
+}
+
+// A long option is taken whole and at its place only.
+func TestLong(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"--json", "{json}"},
+		{"-f --json a", "f {json} +a"},
+		{"a --json", "+a {json}"},
+		{"-x --json", "x=--json"},
+		{"-- --json", "+--json"},
+		{"--jso", "!- !j !s !o"},
+		{"--json=1", "!- !j !s !o !n != !1"},
+		{"-json", "!j !s !o !n"},
+	} {
+		var words []string
+		for opt, err := range Parse(strings.Fields(c.args), spec, "json") {
+			e, bad := err.(*Error)
+			switch {
+			case bad:
+				words = append(words, "!"+string(e.Letter))
+			case opt.Long != "":
+				words = append(words, "{"+opt.Long+"}")
+			case opt.Letter == 0:
+				words = append(words, "+"+opt.Arg)
+			case opt.Arg != "":
+				words = append(words, string(opt.Letter)+"="+opt.Arg)
+			default:
+				words = append(words, string(opt.Letter))
+			}
+		}
+		if got := strings.Join(words, " "); got != c.want {
+			t.Errorf("Parse(%q) = %q; want %q", c.args, got, c.want)
+		}
+	}
+}
+
 func TestErrorWords(t *testing.T) {
 	for opt, err := range Parse([]string{"-z"}, spec) {
 		if got := fmt.Sprint(err); got != "invalid option -- 'z'" {
@@ -81,7 +127,10 @@ func TestErrorWords(t *testing.T) {
 }
 
 // The C library itself has to see every case as we do.
-func TestConfirmWithTheCLibrary(t *testing.T) {
+func TestConfirmWithTheCLibrary(t *testing.T) { confirm(t) }
+
+func confirm(t *testing.T) {
+	t.Helper()
 	cc, err := exec.LookPath("cc")
 	if err != nil {
 		t.Fatal("no C compiler (cc) is installed; run make deps")
