@@ -25,6 +25,7 @@ type state struct {
 	Config   string // the text of cluster.conf in force
 	Ring     cluster.RingID
 	Quorate  bool
+	Locked   bool // clusvcadm -l: nothing is started
 	Nodes    map[cluster.NodeID]*node
 	Services map[string]*service // by full name, as in Config
 	Waits    map[uint64]*wait    // by Op.N

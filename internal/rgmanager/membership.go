@@ -90,6 +90,7 @@ func (m *Machine) busy(id cluster.NodeID) bool {
 // waits until the other joins or an administrator acknowledges that it is off.
 func (m *Machine) form(wary bool) {
 	m.note(0, "notice", "Quorum formed")
+	m.Locked = false
 	unknown := cluster.NodeIDs{}
 	for _, id := range m.nodeIDs() {
 		n := m.Nodes[id]

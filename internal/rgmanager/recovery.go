@@ -34,6 +34,10 @@ func (m *Machine) recover(name string, c *conf.Service, s *service) {
 	case policy == "disable":
 		s.State = cluster.Disabled
 		m.finish(name, c, s, cluster.Success)
+	case m.Locked:
+		m.note(j.Home, "warning", "Not initiating failover of %s: Resource groups locked!", name)
+		s.State = cluster.Stopped
+		m.finish(name, c, s, cluster.TryAgain)
 	case !m.dependencyMet(c):
 		m.note(j.Home, "info", "Dependency for %s missing during recovery; marking as stopped", name)
 		s.State = cluster.Stopped

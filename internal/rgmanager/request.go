@@ -10,6 +10,8 @@ import (
 func (m *Machine) request(r Request) {
 	c, s := m.conf.Service(r.Service), m.Services[r.Service]
 	switch {
+	case (r.Verb == "lock" || r.Verb == "unlock") && r.Service == "":
+		m.lock(r)
 	case c == nil || s == nil:
 		m.answer(&r, cluster.NoService, 0)
 	case !m.Quorate:
@@ -41,8 +43,19 @@ func (m *Machine) ownerFor(r Request, s *service, result cluster.Result) cluster
 
 // plan returns the job for a request, or the answer when there is none.
 func (m *Machine) plan(r Request, c *conf.Service, s *service) (*job, cluster.Result) {
-	if blocked := m.blockers(s, 0); len(blocked) > 0 && r.Verb != "disable" && r.Verb != "stop" {
+	switch r.Verb {
+	case "stop", "disable":
+		return m.planStop(r, s)
+	case "freeze", "unfreeze":
+		return nil, freeze(s, r.Verb == "freeze")
+	case "convalesce":
+		return nil, convalesce(s)
+	}
+	if blocked := m.blockers(s, 0); len(blocked) > 0 {
 		return nil, m.whyBlocked(blocked)
+	}
+	if m.Locked && r.Verb != "migrate" && s.Flags&cluster.Frozen == 0 && s.Owner == 0 {
+		return nil, cluster.TryAgain
 	}
 	switch r.Verb {
 	case "enable":
@@ -56,10 +69,55 @@ func (m *Machine) plan(r Request, c *conf.Service, s *service) (*job, cluster.Re
 		return m.planRestart(r, s)
 	case "migrate":
 		return m.planMigrate(r, c, s)
-	case "stop", "disable":
-		return m.planStop(r, s)
 	}
 	return nil, cluster.InvalidOperation
+}
+
+// lock sets or clears the administrator's lock (clusvcadm, "Locking").
+func (m *Machine) lock(r Request) {
+	if !m.Quorate {
+		m.answer(&r, cluster.NoQuorum, 0)
+		return
+	}
+	word := "Unlocked"
+	if m.Locked = r.Verb == "lock"; m.Locked {
+		word = "Locked"
+	}
+	for _, id := range m.nodeIDs() {
+		if m.Nodes[id].Up {
+			m.note(id, "notice", "Resource Groups %s", word)
+		}
+	}
+	m.answer(&r, cluster.Success, 0)
+}
+
+// freeze forbids, or allows again, that anything is done to a service.
+func freeze(s *service, frozen bool) cluster.Result {
+	switch s.State {
+	case cluster.Stopped, cluster.Started, cluster.Disabled:
+	default:
+		return cluster.TryAgain
+	}
+	s.Flags &^= cluster.Frozen
+	if frozen {
+		s.Flags |= cluster.Frozen
+	}
+	return cluster.Success
+}
+
+// convalesce would start resources that were stopped as not critical. A
+// machine has none.
+func convalesce(s *service) cluster.Result {
+	switch {
+	case s.Flags&cluster.Frozen != 0:
+		return cluster.FrozenService
+	case s.State == cluster.Started:
+		return cluster.AlreadyRunning
+	case s.State == cluster.Starting, s.State == cluster.Stopping, s.State == cluster.Recoverable,
+		s.State == cluster.Recovering, s.State == cluster.Migrating:
+		return cluster.TryAgain
+	}
+	return cluster.InvalidOperation
 }
 
 func (m *Machine) planEnable(r Request, c *conf.Service, s *service) (*job, cluster.Result) {

@@ -156,6 +156,10 @@ func (w *world) run(line, input string) string {
 	case "update": // update, with the new cluster.conf
 		w.requests++
 		w.step(Proposed{ID: fmt.Sprint(w.requests), From: w.up[0], At: w.now, Text: input})
+	case "lock", "unlock":
+		w.ask(Request{Verb: f[0]})
+	case "freeze", "unfreeze", "convalesce":
+		w.ask(Request{Verb: f[0], Service: f[1]})
 	case "enable", "disable", "stop", "restart", "relocate", "migrate": // enable vm:web [on node2] [at node1] [by domain]
 		r := Request{Verb: f[0], Service: f[1], ByDomain: strings.HasSuffix(line, " by domain")}
 		for i := 2; i+1 < len(f); i += 2 {

@@ -172,14 +172,12 @@ func (m *Machine) defined(ev Defined) {
 // first (rgmanager, "Events and what they trigger").
 func (m *Machine) evaluate() {
 	online := m.ready()
-	if !m.Quorate || len(online) == 0 {
-		return
-	}
 	m.inOrder(func(name string, c *conf.Service, s *service) { m.consider(name, c, s, online) })
 }
 
 func (m *Machine) consider(name string, c *conf.Service, s *service, online cluster.NodeIDs) {
-	if s.Job != nil || s.State != cluster.Stopped && s.State != cluster.Uninitialized || len(m.blockers(s, 0)) > 0 {
+	if !m.Quorate || m.Locked || s.Job != nil || s.State != cluster.Stopped && s.State != cluster.Uninitialized ||
+		len(online) == 0 || len(m.blockers(s, 0)) > 0 {
 		return // what is blocked is looked at again when the nodes answer or are fenced
 	}
 	ids := m.candidates(name, c, s, online)
@@ -211,7 +209,7 @@ func (m *Machine) candidates(name string, c *conf.Service, s *service, online cl
 func (m *Machine) failback(id cluster.NodeID) {
 	online := m.ready()
 	m.inOrder(func(name string, c *conf.Service, s *service) {
-		if s.Job != nil || s.State != cluster.Started || s.Flags&cluster.Frozen != 0 || s.Owner == id ||
+		if m.Locked || s.Job != nil || s.State != cluster.Started || s.Flags&cluster.Frozen != 0 || s.Owner == id ||
 			m.conflict(name, c, id) || m.score(c, s, id, online) <= m.score(c, s, s.Owner, online) {
 			return
 		}

@@ -15,7 +15,7 @@ func (m *Machine) Status(local cluster.NodeID) cluster.Status {
 		Members:        []cluster.Member{},
 		Services:       []cluster.Service{},
 		ConfigReadable: true,
-		Manager:        cluster.Manager{Running: true},
+		Manager:        cluster.Manager{Running: true, Locked: m.Locked},
 	}
 	if !m.Quorate {
 		st.Manager.ServiceRefusal, st.Manager.MemberRefusal = cluster.NoQuorum, cluster.NoQuorum
