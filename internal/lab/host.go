@@ -51,7 +51,11 @@ func (h *Host) Logs() string { return filepath.Join(h.lab.Logs, h.Name) }
 // PowerOn boots the host and returns when its boot script has ended: sshd and
 // libvirtd answer, and cmand is started when [Host.Enable] said so. A host that
 // is on is left alone.
-func (h *Host) PowerOn(ctx context.Context) error {
+func (h *Host) PowerOn(ctx context.Context) error { return h.powerOn(ctx, 0) }
+
+// powerOn is PowerOn with a time that the host spends with power and without a
+// system.
+func (h *Host) powerOn(ctx context.Context, firmware time.Duration) error {
 	h.boot.Lock()
 	defer h.boot.Unlock()
 	if h.On() {
@@ -61,6 +65,11 @@ func (h *Host) PowerOn(ctx context.Context) error {
 	defer cancel()
 	if err := h.switchOn(ctx); err != nil {
 		return errors.Join(fmt.Errorf("%s: cannot switch on: %v", h.Name, err), h.PowerOff())
+	}
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %v", h.Name, context.Cause(ctx))
+	case <-time.After(firmware):
 	}
 	out, err := h.Run(ctx, "/etc/rc.boot")
 	if err == nil {

@@ -19,6 +19,11 @@ const (
 	PowerPassword = "redhat"
 )
 
+// firmware is the time that a host which its power switch switched on takes to
+// reach its system. A real one takes far longer; one that took none would be
+// back before the fence agent has ended.
+const firmware = 5 * time.Second
+
 // ipmi_sim's management controller (ipmi_sim_cmd(5)).
 const bmcCommands = `mc_setbmc 0x20
 mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr
@@ -166,7 +171,7 @@ func (l *Lab) chassis(words []string) string {
 		return "power:0"
 	}
 	l.wg.Go(func() {
-		if err := h.PowerOn(l.ctx); err != nil {
+		if err := h.powerOn(l.ctx, firmware); err != nil {
 			l.note(h, err)
 		}
 	})
