@@ -87,7 +87,7 @@ func (d *Daemon) do(ctx context.Context, a rgmanager.Action) {
 	case rgmanager.Migrate:
 		node := c.NodeByID(a.To)
 		d.machine(ctx, a.Op, func() rgmanager.Done {
-			here, err := d.o.Hypervisor.Migrate(ctx, *c.Service(a.Service), node.Name, func(cluster.Progress) {})
+			here, err := d.o.Hypervisor.Migrate(ctx, *c.Service(a.Service), node.Name, d.progress(ctx, a))
 			end := done(err)
 			end.Running = here
 			return end

@@ -19,6 +19,7 @@ import (
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
 	"fangnetz/internal/rgmanager"
+	"fangnetz/internal/wire"
 )
 
 // Channel is the ordered channel between the nodes (package member).
@@ -87,6 +88,9 @@ type Daemon struct {
 	waiting  map[string]chan reply // the loop's: requests by id
 	lastID   uint64                // the loop's
 
+	watchers   map[chan struct{}]bool    // the loop's: poked when something has changed
+	migrations map[string]wire.Migration // the loop's: under way, by service
+
 	tasks tasks // operations under way
 	wg    sync.WaitGroup
 }
@@ -109,14 +113,15 @@ func New(o Options, config string) *Daemon {
 	local := o.Channel.Local()
 	return &Daemon{
 		o: o, local: local, log: o.Log,
-		replica: newReplica(local, o.Boot, config, o.Wary),
-		asks:    make(chan func()),
-		stopped: make(chan struct{}),
-		outbox:  make(chan []byte),
-		leave:   make(chan struct{}),
-		written: map[string]string{},
-		waiting: map[string]chan reply{},
-		tasks:   tasks{fencing: map[rgmanager.Op]context.CancelFunc{}},
+		replica:  newReplica(local, o.Boot, config, o.Wary),
+		asks:     make(chan func()),
+		stopped:  make(chan struct{}),
+		outbox:   make(chan []byte),
+		leave:    make(chan struct{}),
+		written:  map[string]string{},
+		waiting:  map[string]chan reply{},
+		watchers: map[chan struct{}]bool{}, migrations: map[string]wire.Migration{},
+		tasks: tasks{fencing: map[rgmanager.Op]context.CancelFunc{}},
 	}
 }
 

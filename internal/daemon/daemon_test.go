@@ -278,3 +278,32 @@ func TestRequestOfACallerThatGoesAway(t *testing.T) {
 		runs(t, c, "a", 1) // it was carried out all the same
 	})
 }
+
+func TestWatchersHearOfAMigration(t *testing.T) {
+	bubble(t, 2, 1, func(t *testing.T, c *daemontest.Cluster) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var owners []cluster.NodeID
+		var migrations []wire.Migration
+		done := make(chan error)
+		go func() {
+			done <- c.Node(2).Watch(ctx, func(ev wire.Event) error {
+				owners = append(owners, ev.Status.Services[0].Owner)
+				migrations = append(migrations, ev.Migrations...)
+				return nil
+			})
+		}()
+		c.Pass(time.Second)
+		act(t, c, 2, wire.Action{Verb: wire.Migrate, Service: "vm:a", Target: 2}, cluster.Success)
+		c.Pass(time.Second)
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Watch = %v", err)
+		}
+		if len(owners) < 3 || owners[0] != 1 || owners[len(owners)-1] != 2 {
+			t.Errorf("watched owners %v, want 1 to become 2", owners)
+		}
+		if len(migrations) == 0 || migrations[0].Service != "vm:a" || migrations[0].From != 1 || migrations[0].To != 2 || migrations[0].Total == 0 {
+			t.Errorf("watched migrations %+v", migrations)
+		}
+	})
+}

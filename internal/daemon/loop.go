@@ -98,6 +98,7 @@ func (d *Daemon) carryOut(ctx context.Context, out output) error {
 		}
 	}
 	d.keepDefinitions()
+	d.tell(out)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
 	"fangnetz/internal/rgmanager"
+	"fangnetz/internal/wire"
 )
 
 // replica keeps this node's rgmanager.Machine in step with all others'. It is
@@ -43,13 +44,14 @@ type replica struct {
 
 // output is what a delivery leads to.
 type output struct {
-	Actions []rgmanager.Action // to be carried out, those of other nodes included
-	Events  []rgmanager.Event  // that the machine has seen, for the log
-	Send    []message          // to be multicast
-	Config  string             // cluster.conf in force, to be stored before anything else; empty: as before
-	Reset   bool               // the machine was given up: operations under way are void
-	Warn    []string           // for the log
-	Fatal   error              // this node cannot take part
+	Actions   []rgmanager.Action // to be carried out, those of other nodes included
+	Events    []rgmanager.Event  // that the machine has seen, for the log
+	Send      []message          // to be multicast
+	Config    string             // cluster.conf in force, to be stored before anything else; empty: as before
+	Reset     bool               // the machine was given up: operations under way are void
+	Migration *wire.Migration    // has come so far
+	Warn      []string           // for the log
+	Fatal     error              // this node cannot take part
 }
 
 // message is what replicas send each other.
@@ -60,6 +62,7 @@ type message struct {
 	Proceed  *proceed        `json:",omitempty"`
 	Audit    *audit          `json:",omitempty"`
 	Resync   *resync         `json:",omitempty"`
+	Progress *wire.Migration `json:",omitempty"` // for those who watch; the machine does not see it
 }
 
 // hello says what a member brings along.
@@ -236,6 +239,8 @@ func (r *replica) apply(from cluster.NodeID, msg message) {
 		r.step(ev)
 	case msg.Snapshot != nil:
 		r.behind = nil
+	case msg.Progress != nil:
+		r.out.Migration = msg.Progress
 	case msg.Audit != nil:
 		r.compare(from, *msg.Audit)
 	case msg.Resync != nil:

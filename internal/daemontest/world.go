@@ -196,9 +196,11 @@ func (h *Host) Destroy(_ context.Context, name string) error {
 	return nil
 }
 
-// Migrate takes two seconds. A node is named "nodeN".
-func (h *Host) Migrate(ctx context.Context, svc conf.Service, node string, _ func(cluster.Progress)) (bool, error) {
-	time.Sleep(2 * time.Second)
+// Migrate takes two seconds and reports half-way. A node is named "nodeN".
+func (h *Host) Migrate(ctx context.Context, svc conf.Service, node string, progress func(cluster.Progress)) (bool, error) {
+	time.Sleep(time.Second)
+	progress(cluster.Progress{Total: 2 << 20, Processed: 1 << 20, Remaining: 1 << 20, Rate: 1 << 20})
+	time.Sleep(time.Second)
 	var to cluster.NodeID
 	if _, err := fmt.Sscanf(node, "node%d", &to); err != nil {
 		return true, err

@@ -53,6 +53,10 @@ func (s *Server) handler() http.Handler {
 	for _, q := range requests() {
 		mux.HandleFunc(q.method+" "+q.path, func(w http.ResponseWriter, r *http.Request) {
 			v, err := s.answer(w, r, q)
+			if events, ok := v.(stream); ok {
+				events.reply(w, r)
+				return
+			}
 			reply(w, v, err)
 		})
 	}

@@ -25,6 +25,7 @@ type request struct {
 
 const (
 	statusPath = "/v1/status"
+	eventsPath = "/v1/events"
 	actPath    = "/v1/services/act"
 	configPath = "/v1/config"
 	ackPath    = "/v1/fence/ack"
@@ -34,6 +35,7 @@ const (
 func requests() []request {
 	return []request{
 		{"GET", statusPath, anyone, 0, serveStatus},
+		{"GET", eventsPath, anyone, 0, serveEvents},
 		{"POST", actPath, admin, maxAsk, serveAct},
 		{"PUT", configPath, admin, maxConfig, serveUpdate},
 		{"POST", ackPath, admin, maxAsk, serveAck},

@@ -34,6 +34,9 @@ const (
 type Backend interface {
 	// Status answers within seconds, from this node's own copy.
 	Status(ctx context.Context) (cluster.Status, error)
+	// Watch calls emit with the status at once, and again whenever it has
+	// changed, until ctx ends or emit fails.
+	Watch(ctx context.Context, emit func(Event) error) error
 	// Act returns when the request has been carried out or refused; a stop
 	// or a migration may take minutes.
 	Act(ctx context.Context, a Action) (Answer, error)

@@ -27,6 +27,7 @@ type fake struct {
 	act    func(context.Context, wire.Action) (wire.Answer, error)
 	update func(file string, text []byte) (wire.UpdateAnswer, error)
 	ack    func(node string) error
+	watch  func(ctx context.Context, emit func(wire.Event) error) error
 }
 
 func (f *fake) Status(ctx context.Context) (cluster.Status, error) { return f.status(ctx) }
@@ -37,6 +38,10 @@ func (f *fake) Update(_ context.Context, file string, text []byte) (wire.UpdateA
 	return f.update(file, text)
 }
 func (f *fake) AckFence(_ context.Context, node string) error { return f.ack(node) }
+
+func (f *fake) Watch(ctx context.Context, emit func(wire.Event) error) error {
+	return f.watch(ctx, emit)
+}
 
 func allow(uid, gid uint32) bool { return true }
 func deny(uid, gid uint32) bool  { return false }
@@ -160,6 +165,45 @@ func TestRefusalKeepsItsCode(t *testing.T) {
 	}
 	if err := c.AckFence(t.Context(), "node2"); err != nil {
 		t.Errorf("AckFence(node2) = %v; want nil", err)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	more := make(chan uint64)
+	gone := make(chan error, 1)
+	path := serve(t, &wire.Server{Admin: deny, Backend: &fake{
+		watch: func(ctx context.Context, emit func(wire.Event) error) error {
+			for {
+				select {
+				case n := <-more:
+					if err := emit(wire.Event{Status: cluster.Status{Cluster: cluster.Info{Generation: n}}}); err != nil {
+						return err
+					}
+				case <-ctx.Done():
+					gone <- ctx.Err()
+					return ctx.Err()
+				}
+			}
+		},
+	}})
+	enough := errors.New("enough")
+	go func() { more <- 1 }()
+	next := uint64(1)
+	err := wire.New(path).Watch(t.Context(), func(ev wire.Event) error {
+		if got := ev.Status.Cluster.Generation; got != next {
+			t.Errorf("event %d came when %d was due", got, next)
+		}
+		if next++; next > 3 {
+			return enough
+		}
+		more <- next // comes only if the event before was flushed
+		return nil
+	})
+	if !errors.Is(err, enough) {
+		t.Errorf("Watch = %v; want the callback's error", err)
+	}
+	if err := <-gone; err == nil {
+		t.Error("the backend was not told that the watcher went away")
 	}
 }
 

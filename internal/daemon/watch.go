@@ -1,0 +1,85 @@
+package daemon
+
+import (
+	"context"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/rgmanager"
+	"fangnetz/internal/wire"
+)
+
+const (
+	progressTime = 500 * time.Millisecond // between two readings that all nodes hear of
+	watchTime    = 50 * time.Millisecond  // changes within it reach a watcher together
+)
+
+// Watch emits the status now, and again whenever it has changed.
+func (d *Daemon) Watch(ctx context.Context, emit func(wire.Event) error) error {
+	poke := make(chan struct{}, 1)
+	if !d.ask(ctx, func() { d.watchers[poke] = true }) {
+		return errStopping
+	}
+	defer d.ask(context.WithoutCancel(ctx), func() { delete(d.watchers, poke) })
+	var last wire.Event
+	for first := true; ; first = false {
+		var ev wire.Event
+		if !d.ask(ctx, func() {
+			ev.Status = d.status()
+			ev.Migrations = slices.SortedFunc(maps.Values(d.migrations),
+				func(a, b wire.Migration) int { return strings.Compare(a.Service, b.Service) })
+		}) {
+			return errStopping
+		}
+		if first || !reflect.DeepEqual(ev, last) {
+			if err := emit(ev); err != nil {
+				return err
+			}
+			last = ev
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-d.stopped:
+			return errStopping
+		case <-poke:
+		}
+		time.Sleep(watchTime)
+	}
+}
+
+// tell pokes the watchers when something has happened.
+func (d *Daemon) tell(out output) {
+	if m := out.Migration; m != nil {
+		d.migrations[m.Service] = *m
+	}
+	if len(out.Events) == 0 && out.Migration == nil {
+		return
+	}
+	maps.DeleteFunc(d.migrations, func(name string, m wire.Migration) bool {
+		record, ok := d.replica.machine.Record(name)
+		return !ok || record.Started || record.Owner != m.From
+	})
+	for poke := range d.watchers {
+		select {
+		case poke <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// progress tells all nodes how far a migration has come, now and then.
+func (d *Daemon) progress(ctx context.Context, a rgmanager.Migrate) func(cluster.Progress) {
+	var last time.Time
+	return func(p cluster.Progress) {
+		if time.Since(last) < progressTime {
+			return
+		}
+		last = time.Now()
+		d.send(ctx, message{Progress: &wire.Migration{Service: a.Service, From: a.On, To: a.To, Progress: p}})
+	}
+}
