@@ -26,7 +26,8 @@ func one() cluster.Status {
 }
 
 func fixed() *command {
-	return &command{version: "9", now: func() time.Time { return time.Unix(1262304000, 0).UTC() }}
+	return &command{version: "9", now: func() time.Time { return time.Unix(1262304000, 0).UTC() },
+		form: formOf(cluster.Release318), root: true, patience: 10 * time.Second}
 }
 
 func TestNodesWithoutMemberList(t *testing.T) {

@@ -4,6 +4,8 @@
 // manager and the usage. To stderr go complaints about options, as
 // `clustat: ...`, and `Could not connect to CMAN: ...`.
 //
+// RHCS_COMPAT names the release of RHEL whose forms are shown (form.go).
+//
 // Exit status: 0, also after a wrong option; 1 when cmand cannot be asked, for
 // -Q when inquorate, for -m when the member is offline; with -s the number of a
 // state in which the service does not run; 255 when there is no such member or
@@ -11,31 +13,31 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
+	"fangnetz/internal/cluster"
 	"fangnetz/internal/getopt"
-	"fangnetz/internal/wire"
 )
 
 var version = "unknown" // set by the linker
 
 const letters = "fIls:m:i:xvQh?" // getopt(3)
 
+// long are the options that the original did not have.
+var long = []string{"json"}
+
 func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
 
 func run(args []string, stdout, stderr io.Writer) int {
-	return (&command{stdout: stdout, stderr: stderr, now: time.Now, version: version}).run(args)
+	c := &command{stdout: stdout, stderr: stderr, now: time.Now, version: version,
+		form: formOf(cluster.ReleaseOf(os.Getenv("RHCS_COMPAT"))), root: os.Geteuid() == 0, patience: 10 * time.Second}
+	return c.run(args)
 }
 
 // command is one run of clustat.
@@ -43,54 +45,26 @@ type command struct {
 	stdout, stderr io.Writer
 	now            func() time.Time
 	version        string
+	form           form
+	root           bool          // the configuration is shown to root only
+	patience       time.Duration // how long cmand may take to answer
 }
 
-const usage = `usage: %s <options>
-    -i <interval>      Refresh every <interval> seconds.  May not be used
-                       with -x.
-    -I                 Display local node ID and exit
-    -m <member>        Display status of <member> and exit
-    -s <service>       Display status of <service> and exit
-    -v                 Display version and exit
-    -x                 Dump information as XML
-    -Q                 Return 0 if quorate, 1 if not (no output)
-    -f                 Enable fast clustat reports
-    -l                 Use long format for services
-
-`
-
-func (c *command) run(args []string) (status int) {
-	app := &cli.App{
-		Name:            filepath.Base(args[0]),
-		SkipFlagParsing: true, // getopt's rules and words, not cli's
-		HideHelp:        true,
-		HideHelpCommand: true,
-		HideVersion:     true,
-		Writer:          c.stdout,
-		ErrWriter:       c.stderr,
-		Action: func(cc *cli.Context) error {
-			status = c.act(args[0], cc.Args().Slice())
-			return nil
-		},
-	}
-	if err := app.Run(args); err != nil {
-		fmt.Fprintf(c.stderr, "%s: %v\n", args[0], err)
-		return 1
-	}
-	return status
-}
-
-// act parses the options and does what they ask for.
-func (c *command) act(argv0 string, args []string) int {
-	program := filepath.Base(argv0)
-	var opts options
+// run parses the options and does what they ask for; args begin with the
+// program's name.
+func (c *command) run(args []string) int {
+	program := filepath.Base(args[0])
+	opts := options{form: c.form, user: !c.root}
 	var query byte // the last one of -v, -I, -Q
 	var interval time.Duration
-	for opt, err := range getopt.Parse(args, letters) {
+	for opt, err := range getopt.Parse(args[1:], letters, long...) {
 		if err != nil {
-			fmt.Fprintf(c.stderr, "%s: %v\n", argv0, err)
-			fmt.Fprintf(c.stdout, usage, program)
+			fmt.Fprintf(c.stderr, "%s: %v\n", args[0], err)
+			fmt.Fprintf(c.stdout, c.form.usage, program)
 			return 0
+		}
+		if opt.Long == "json" {
+			opts.json = true
 		}
 		switch opt.Letter {
 		case 'v', 'I', 'Q':
@@ -116,69 +90,43 @@ func (c *command) act(argv0 string, args []string) int {
 			}
 			opts.xml = true
 		case 'h', '?':
-			fmt.Fprintf(c.stdout, usage, program)
+			fmt.Fprintf(c.stdout, c.form.usage, program)
 			return 0
 		}
 	}
-	if query == 'v' {
-		fmt.Fprintf(c.stdout, "%s version %s\n", program, c.version)
+	words := fmt.Sprintf("%s version %s\n", program, c.version)
+	if query == 'v' && !c.form.asksForVersion {
+		io.WriteString(c.stdout, words)
 		return 0
 	}
-	return c.show(opts, query, interval)
-}
-
-// show asks cmand and prints, again and again when interval is not 0.
-func (c *command) show(opts options, query byte, interval time.Duration) int {
-	ctx := context.Background()
-	client := wire.New("")
-	st, err := client.Status(ctx)
+	st, err := c.ask()
 	if err != nil {
-		fmt.Fprintf(c.stderr, "Could not connect to CMAN: %s\n", wire.SystemError(err))
-		return 1
+		return c.lost(err)
 	}
 	switch query {
+	case 'v':
+		io.WriteString(c.stdout, words)
+		return 0
 	case 'Q':
 		if st.Quorate {
 			return 0
 		}
 		return 1
 	case 'I':
-		id := ^uint32(0)
-		for _, m := range st.Members {
-			if m.Local {
-				id = uint32(m.ID)
-				break
-			}
-		}
-		fmt.Fprintf(c.stdout, "0x%08x\n", id)
+		fmt.Fprintf(c.stdout, "0x%08x\n", localID(st))
 		return 0
 	}
-	term, err := openTerminal(c.stdout)
-	if err != nil {
-		fmt.Fprintln(c.stderr, err)
-		return 1
-	}
-	opts.columns = term.columns
-	if interval == 0 {
-		return render(c.stdout, st, opts, c.now())
-	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	for {
-		io.WriteString(c.stdout, term.clear)
-		status := render(c.stdout, st, opts, c.now())
-		if ctx.Err() != nil {
-			return status
-		}
-		select { // a signal still lets one more round be seen
-		case <-ctx.Done():
-		case <-time.After(interval):
-		}
-		if st, err = client.Status(context.WithoutCancel(ctx)); err != nil {
-			fmt.Fprintf(c.stderr, "Could not connect to CMAN: %s\n", wire.SystemError(err))
-			return 1
+	return c.show(st, opts, interval)
+}
+
+// localID is the local node's id, all ones when it is not among the members.
+func localID(st cluster.Status) uint32 {
+	for _, m := range st.Members {
+		if m.Local {
+			return uint32(m.ID)
 		}
 	}
+	return ^uint32(0)
 }
 
 // atoi reads the number at the beginning of a text as atoi(3) does; none is 0.

@@ -24,19 +24,17 @@ type entry struct {
 }
 
 // newView picks and sorts what is to be shown. Members are those of
-// cluster.conf by node id, then the ring's further ones; with fast, or without
-// the configuration, the ring's own list. Services are sorted by name. The
+// cluster.conf by node id, then the ring's further ones; with -f, for users
+// other than root, or without the configuration, the ring's own list. Services are sorted by name. The
 // manager's flags count only once a service is known (clustat, "Text output:
 // members").
 func newView(st cluster.Status, opts options) view {
 	var v view
 	if opts.member == nil && st.Manager.Running && st.Manager.ServiceRefusal == cluster.Success {
-		v.services = slices.SortedStableFunc(slices.Values(st.Services), func(a, b cluster.Service) int {
-			return cmp.Compare(a.Name, b.Name)
-		})
+		v.services = sorted(st.Services)
 		v.complete = len(v.services) > 0
 	}
-	if opts.fast || !st.ConfigReadable {
+	if opts.fast && opts.form.fastList || opts.user || !st.ConfigReadable {
 		for _, m := range st.Members {
 			if m.Known {
 				v.entries = append(v.entries, entry{Member: m})
@@ -58,6 +56,11 @@ func newView(st cluster.Status, opts options) view {
 		e.Master = e.Master && e.Manager
 	}
 	return v
+}
+
+// sorted returns the services by full name.
+func sorted(services []cluster.Service) []cluster.Service {
+	return slices.SortedStableFunc(slices.Values(services), func(a, b cluster.Service) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 func configuredFirst(members []cluster.Member) []entry {

@@ -15,7 +15,10 @@ type options struct {
 	long    bool
 	fast    bool
 	xml     bool
+	json    bool // goes before xml
+	user    bool // not root: members are shown as the ring lists them
 	columns int
+	form    form
 }
 
 // notFound is the exit status when what was named does not exist.
@@ -24,6 +27,9 @@ const notFound = 255
 // render prints st and returns the exit status (clustat, "Order of events and
 // exit codes"). Dates are in now's zone.
 func render(w io.Writer, st cluster.Status, opts options, now time.Time) int {
+	if opts.json {
+		return renderJSON(w, st, opts)
+	}
 	refusals(w, st, opts)
 	v := newView(st, opts)
 	if opts.xml {
@@ -38,9 +44,9 @@ func refusals(w io.Writer, st cluster.Status, opts options) {
 	switch m := st.Manager; {
 	case opts.member != nil || !m.Running:
 	case m.ServiceRefusal != cluster.Success:
-		fmt.Fprintf(w, "Service states unavailable: %v\n", m.ServiceRefusal)
+		fmt.Fprintf(w, "Service states unavailable: %s\n", opts.form.release.Words(m.ServiceRefusal))
 	case m.MemberRefusal != cluster.Success && len(st.Services) > 0:
-		fmt.Fprintf(w, "Member states unavailable: %v\n", m.MemberRefusal)
+		fmt.Fprintf(w, "Member states unavailable: %s\n", opts.form.release.Words(m.MemberRefusal))
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -24,8 +25,11 @@ func renderText(w io.Writer, st cluster.Status, v view, opts options, now time.T
 	if opts.service == nil || opts.member != nil {
 		status = textMembers(w, v, opts)
 	}
-	if v.complete {
+	switch {
+	case v.complete:
 		status = textServices(w, v, opts, now.Location())
+	case opts.form.needsStates && (opts.member == nil || opts.service != nil):
+		status = notFound
 	}
 	return status
 }
@@ -44,11 +48,13 @@ func textMembers(w io.Writer, v view, opts options) int {
 	}
 	status, shown := 0, v.entries
 	if opts.member != nil {
-		e := v.member(*opts.member)
-		if status = memberStatus(e); e == nil {
-			return status
+		shown = nil
+		switch e := v.member(*opts.member); {
+		case e != nil:
+			status, shown = memberStatus(e), []entry{*e}
+		case !opts.form.headingFirst:
+			return notFound
 		}
-		shown = []entry{*e}
 	}
 	width := min(opts.columns/2, hostname)
 	fmt.Fprintf(w, " %s%-4s %s\n", field("Member Name", width), "ID", "Status")
@@ -58,7 +64,7 @@ func textMembers(w io.Writer, v view, opts options) int {
 			fmt.Fprintf(w, " %s %4d %s\n", field(e.Name, width), e.ID, v.flags(e))
 		}
 	}
-	if opts.member == nil {
+	if opts.member == nil || opts.form.headingFirst {
 		fmt.Fprintln(w)
 	}
 	return status
@@ -91,6 +97,17 @@ func textServices(w io.Writer, v view, opts options, zone *time.Location) int {
 	if opts.long {
 		fmt.Fprint(w, "Service Information\n------- -----------\n\n")
 	}
+	width := min((opts.columns-20)/2, hostname)
+	line := func(name, owner, state string) {
+		fmt.Fprintf(w, " %s %s %s\n", field(name, width), field(owner, width), field(state, 14))
+	}
+	heading := func() {
+		line("Service Name", "Owner (Last)", "State")
+		line("------- ----", "----- ------", "-----")
+	}
+	if !opts.long && (opts.service == nil || opts.form.headingFirst) {
+		heading()
+	}
 	status, shown := 0, v.services
 	if opts.service != nil {
 		s := v.service(*opts.service)
@@ -98,20 +115,15 @@ func textServices(w io.Writer, v view, opts options, zone *time.Location) int {
 			return status
 		}
 		shown = []cluster.Service{*s}
-	}
-	width := min((opts.columns-20)/2, hostname)
-	line := func(name, owner, state string) {
-		fmt.Fprintf(w, " %s %s %s\n", field(name, width), field(owner, width), field(state, 14))
-	}
-	if !opts.long || opts.service != nil {
-		line("Service Name", "Owner (Last)", "State")
-		line("------- ----", "----- ------", "-----")
+		if !opts.form.headingFirst {
+			heading()
+		}
 	}
 	for _, s := range shown {
 		if opts.long {
-			v.long(w, s, zone)
+			v.long(w, s, opts.form.flags, zone)
 		} else {
-			line(s.Name, v.owner(s, width), stateField(s))
+			line(s.Name, v.owner(s, width), stateField(s, opts.form.flags))
 		}
 	}
 	return status
@@ -132,8 +144,11 @@ func (v view) owner(s cluster.Service, width int) string {
 }
 
 // stateField is the State column, 14 wide: the word, and the flags' letters
-// at the right.
-func stateField(s cluster.Service) string {
+// at the right, if they are to be shown.
+func stateField(s cluster.Service, flags bool) string {
+	if !flags {
+		return s.State.String()
+	}
 	letters := ""
 	for bit := range 32 {
 		switch flag := s.Flags & (1 << bit); flag {
@@ -153,14 +168,12 @@ func stateField(s cluster.Service) string {
 }
 
 // long is the block of -l.
-func (v view) long(w io.Writer, s cluster.Service, zone *time.Location) {
-	flags := "none"
-	if s.Flags != 0 {
-		flags = s.Flags.String()
-	}
+func (v view) long(w io.Writer, s cluster.Service, flags bool, zone *time.Location) {
 	fmt.Fprintf(w, "Service Name      : %s\n", s.Name)
 	fmt.Fprintf(w, "  Current State   : %v (%d)\n", s.State, int(s.State))
-	fmt.Fprintf(w, "  Flags           : %s (%d)\n", flags, uint32(s.Flags))
+	if flags {
+		fmt.Fprintf(w, "  Flags           : %s (%d)\n", cmp.Or(s.Flags.String(), "none"), uint32(s.Flags))
+	}
 	fmt.Fprintf(w, "  Owner           : %s\n", v.nodeName(s.Owner))
 	fmt.Fprintf(w, "  Last Owner      : %s\n", v.nodeName(s.LastOwner))
 	fmt.Fprintf(w, "  Last Transition : %s\n\n", date(time.Unix(s.LastTransition, 0).In(zone)))

@@ -81,8 +81,12 @@ func xmlGroups(w io.Writer, v view, opts options, zone *time.Location) int {
 	}
 	fmt.Fprintln(w, "  <groups>")
 	for _, s := range shown {
-		fmt.Fprintf(w, "    <group name=\"%s\" state=\"%d\" state_str=\"%s\" flags=\"%d\" flags_str=\"%s\" owner=\"%s\" last_owner=\"%s\" restarts=\"%d\" last_transition=\"%d\" last_transition_str=\"%s\"/>\n",
-			escape(s.Name), int(s.State), s.State, uint32(s.Flags), strings.Join(s.Flags.Names(), " "),
+		flags := "  " // two blanks
+		if opts.form.flags {
+			flags = fmt.Sprintf(" flags=\"%d\" flags_str=\"%s\" ", uint32(s.Flags), strings.Join(s.Flags.Names(), " "))
+		}
+		fmt.Fprintf(w, "    <group name=\"%s\" state=\"%d\" state_str=\"%s\"%sowner=\"%s\" last_owner=\"%s\" restarts=\"%d\" last_transition=\"%d\" last_transition_str=\"%s\"/>\n",
+			escape(s.Name), int(s.State), s.State, flags,
 			escape(v.nodeName(s.Owner)), escape(v.nodeName(s.LastOwner)), s.Restarts,
 			s.LastTransition, date(time.Unix(s.LastTransition, 0).In(zone)))
 	}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/wire"
+)
+
+// ask asks cmand, and waits no longer than c's patience.
+func (c *command) ask() (cluster.Status, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), c.patience)
+	defer cancel()
+	return wire.New("").Status(ctx)
+}
+
+// lost says why there is no status (clustat, "Messages").
+func (c *command) lost(err error) int {
+	if errors.Is(err, context.DeadlineExceeded) {
+		fmt.Fprintln(c.stderr, "Timed out waiting for a response from Resource Group Manager")
+	} else {
+		fmt.Fprintf(c.stderr, "Could not connect to CMAN: %s\n", wire.SystemError(err))
+	}
+	return 1
+}
+
+// show prints st; then, when interval is not 0, what cmand says at the end of
+// each. A signal still lets one more round be seen (clustat, "Interval mode").
+// A cmand that is away for a while is a cluster without members.
+func (c *command) show(st cluster.Status, opts options, interval time.Duration) int {
+	term, err := openTerminal(c.stdout)
+	if err != nil {
+		fmt.Fprintln(c.stderr, err)
+		return 1
+	}
+	opts.columns = term.columns
+	if interval == 0 {
+		return c.round(st, opts, "")
+	}
+	clear := term.clear
+	if opts.json {
+		clear = ""
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	for {
+		status := c.round(st, opts, clear)
+		if ctx.Err() != nil {
+			return status
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(interval):
+		}
+		name := st.Cluster.Name
+		if st, err = c.ask(); err != nil {
+			c.lost(err)
+			st = cluster.Status{Cluster: cluster.Info{Name: name}}
+		}
+	}
+}
+
+// round prints st at one go.
+func (c *command) round(st cluster.Status, opts options, clear string) int {
+	var b bytes.Buffer
+	b.WriteString(clear)
+	status := render(&b, st, opts, c.now())
+	c.stdout.Write(b.Bytes())
+	return status
+}
