@@ -16,7 +16,6 @@ type Machine struct {
 	state
 	conf      *conf.Config // what state.Config says
 	exclusive bool         // some service is
-	now       Time         // of the newest event that carried a time
 	actions   []Action
 }
 
