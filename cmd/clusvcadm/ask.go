@@ -13,7 +13,7 @@ import (
 // ask resolves the target, has the request carried out, however long it
 // takes, and prints the result (clusvcadm, "Sequence of one run").
 func (c *command) ask(ctx context.Context, q request) int {
-	st, err := c.client.Status(ctx)
+	st, err := c.status(ctx)
 	if err != nil {
 		fmt.Fprintln(c.stdout, "Could not connect to cluster service")
 		return 1
@@ -26,7 +26,7 @@ func (c *command) ask(ctx context.Context, q request) int {
 			return 1
 		}
 		a.Target, name = m.ID, m.Name
-		if q.verb == wire.Migrate && !m.Online {
+		if q.verb == wire.Migrate && !m.Online && c.form.checksOnline {
 			fmt.Fprintf(c.stdout, "'%s' is offline\n", name)
 			return 1
 		}
@@ -40,7 +40,7 @@ func (c *command) ask(ctx context.Context, q request) int {
 	if err != nil {
 		return c.lost(err)
 	}
-	fmt.Fprintln(c.stdout, answer.Result)
+	fmt.Fprintln(c.stdout, c.form.release.Words(answer.Result))
 	if answer.Result == cluster.Success && (q.verb == wire.Enable || q.verb == wire.Relocate) {
 		warning := ""
 		if a.Target != 0 && a.Target != answer.Owner {
@@ -49,6 +49,13 @@ func (c *command) ask(ctx context.Context, q request) int {
 		fmt.Fprintf(c.stdout, "%s%s is now running on %s\n", warning, q.service, memberName(st.Members, answer.Owner))
 	}
 	return answer.Result.ExitStatus()
+}
+
+// status asks cmand how the cluster is, and does not wait for ever.
+func (c *command) status(ctx context.Context) (cluster.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	return c.client.Status(ctx)
 }
 
 // lost says that there is no answer, and why. What was asked for may go on.

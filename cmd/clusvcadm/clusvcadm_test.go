@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"net"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/wire"
@@ -60,6 +63,69 @@ func TestOrdinaryUserIsDenied(t *testing.T) {
 	}
 	if asked := fake.seen(); asked != nil {
 		t.Errorf("cmand was asked to %v", asked)
+	}
+}
+
+// (clusvcadm, "RHEL 5 differences"), "root"
+func TestRelease2IsForRootAlone(t *testing.T) {
+	c := fixed()
+	c.form, c.root = formOf(cluster.Release2), false
+	want := result{"", "clusvcadm must be run as the root user.\n", 1}
+	for _, args := range [][]string{{"-h"}, {"-v"}, {"-z"}, {"-e", "web"}} {
+		if got := runAs(c, args...); got != want {
+			t.Errorf("clusvcadm %q = %+v; want %+v", args, got, want)
+		}
+	}
+}
+
+// Who hangs is not waited for, but for what may take long.
+func TestHungCmand(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path) // the kernel accepts, nobody answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Setenv("CMAND_SOCKET", path)
+	for option, want := range map[string]string{
+		"-S": "Receive failed\nQuery operation failed\n",
+		"-l": "Receive failed\nLock operation failed\n",
+		"-u": "Receive failed\nUnlock operation failed\n",
+		"-e": "Could not connect to cluster service\n",
+	} {
+		c := fixed()
+		c.patience = 50 * time.Millisecond
+		if got := runAs(c, option, "web"); got != (result{want, "", 1}) {
+			t.Errorf("clusvcadm %s = %+v; want %q and 1", option, got, want)
+		}
+	}
+}
+
+// hung knows the status, and hangs when it is to act.
+type hung struct{ fakeCmand }
+
+func (*hung) Act(ctx context.Context, _ wire.Action) (wire.Answer, error) {
+	<-ctx.Done()
+	return wire.Answer{}, ctx.Err()
+}
+
+func TestHungLock(t *testing.T) {
+	h := new(hung)
+	h.Rgmanager.Reachable = true
+	serve(t, h)
+	c := fixed()
+	c.patience = 50 * time.Millisecond
+	if got, want := runAs(c, "-l"), (result{"Receive failed\nLock operation failed\n", "", 1}); got != want {
+		t.Errorf("clusvcadm -l = %+v; want %+v", got, want)
+	}
+}
+
+// A status that breaks off is not one without locks.
+func TestShowLockLosesTheConnection(t *testing.T) {
+	fake := &fakeCmand{breaks: true}
+	serve(t, fake)
+	if got, want := clusvcadm("-S"), (result{"Receive failed\nQuery operation failed\n", "", 1}); got != want {
+		t.Errorf("clusvcadm -S = %+v; want %+v", got, want)
 	}
 }
 

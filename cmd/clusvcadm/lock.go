@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"syscall"
 
 	"fangnetz/internal/cluster"
@@ -17,6 +18,8 @@ func (c *command) lock(ctx context.Context, verb wire.Verb) int {
 	if verb == wire.Unlock {
 		done, failed = "Resource groups unlocked", "Unlock operation failed"
 	}
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
 	if _, ok := c.manager(ctx); !ok {
 		fmt.Fprintln(c.stdout, failed)
 		return 1
@@ -55,14 +58,17 @@ func (c *command) showLock(ctx context.Context) int {
 // manager asks how the resource manager is; false when it cannot be asked,
 // which is said.
 func (c *command) manager(ctx context.Context) (cluster.Manager, bool) {
-	st, err := c.client.Status(ctx)
+	st, err := c.status(ctx)
+	op, inNet := errors.AsType[*net.OpError](err)
 	switch {
-	case err != nil:
+	case inNet && op.Op == "dial":
 		fmt.Fprintln(c.stdout, "Could not connect to cluster service")
-		return cluster.Manager{}, false
+	case err != nil:
+		fmt.Fprintln(c.stdout, "Receive failed")
 	case !st.Manager.Running:
 		fmt.Fprintln(c.stdout, "Could not connect to resource group manager")
-		return cluster.Manager{}, false
+	default:
+		return st.Manager, true
 	}
-	return st.Manager, true
+	return cluster.Manager{}, false
 }

@@ -5,6 +5,8 @@
 // go complaints about options, as `clusvcadm: ...`, and the loss of the
 // connection before the answer.
 //
+// RHCS_COMPAT names the release of RHEL whose forms are taken on (form.go).
+//
 // Exit status: 0 when it was done, or when the service runs already; 1 when it
 // could not be asked for; else 256 less the number of the result.
 package main
@@ -16,45 +18,31 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
-	"github.com/urfave/cli/v2"
-
+	"fangnetz/internal/cluster"
 	"fangnetz/internal/getopt"
 	"fangnetz/internal/wire"
 )
 
 var version = "unknown" // set by the linker
 
-const letters = "lSue:M:d:r:n:c:m:FvR:s:Z:U:qh?" // getopt(3)
-
 func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
 
-func run(args []string, stdout, stderr io.Writer) (status int) {
-	app := &cli.App{
-		Name:            filepath.Base(args[0]),
-		SkipFlagParsing: true, // getopt's rules and words, not cli's
-		HideHelp:        true,
-		HideHelpCommand: true,
-		HideVersion:     true,
-		Writer:          stdout,
-		ErrWriter:       stderr,
-		Action: func(cc *cli.Context) error {
-			c := &command{stdout: stdout, stderr: stderr, client: wire.New("")}
-			status = c.act(cc.Context, args[0], cc.Args().Slice())
-			return nil
-		},
-	}
-	if err := app.Run(args); err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", args[0], err)
-		return 1
-	}
-	return status
+func run(args []string, stdout, stderr io.Writer) int {
+	c := &command{stdout: stdout, stderr: stderr, client: wire.New(""), version: version,
+		form: formOf(cluster.ReleaseOf(os.Getenv("RHCS_COMPAT"))), root: os.Geteuid() == 0, patience: 5 * time.Second}
+	return c.run(context.Background(), args)
 }
 
 // command is one run of clusvcadm.
 type command struct {
 	stdout, stderr io.Writer
 	client         *wire.Client
+	version        string
+	form           form
+	root           bool
+	patience       time.Duration // how long cmand may take to answer, if it has nothing to carry out
 }
 
 // request is what the options ask for.
@@ -70,14 +58,20 @@ var verbs = map[byte]wire.Verb{
 	'R': wire.Restart, 'Z': wire.Freeze, 'U': wire.Unfreeze, 'c': wire.Convalesce,
 }
 
-// act goes through the options, from left to right; some end the program as
+// run goes through the options, from left to right; some end the program as
 // soon as they are met (clusvcadm, "Parsing rules and refused combinations").
-func (c *command) act(ctx context.Context, argv0 string, args []string) int {
+// args begin with the program's name.
+func (c *command) run(ctx context.Context, args []string) int {
+	if c.form.rootOnly && !c.root {
+		fmt.Fprintf(c.stderr, "%s must be run as the root user.\n", args[0])
+		return 1
+	}
+	program := filepath.Base(args[0])
 	var q request
-	for opt, err := range getopt.Parse(args, letters) {
+	for opt, err := range getopt.Parse(args[1:], c.form.letters) {
 		if err != nil {
-			fmt.Fprintf(c.stderr, "%s: %v\n", argv0, err)
-			return c.usage(argv0)
+			fmt.Fprintf(c.stderr, "%s: %v\n", args[0], err)
+			return c.usage(program)
 		}
 		switch opt.Letter {
 		case 'm', 'n':
@@ -87,7 +81,7 @@ func (c *command) act(ctx context.Context, argv0 string, args []string) int {
 		case 'q':
 			c.stdout = io.Discard
 		case 'v':
-			fmt.Fprintln(c.stdout, version)
+			fmt.Fprintln(c.stdout, c.version)
 			return 0
 		case 'l':
 			return c.lock(ctx, wire.Lock)
@@ -96,7 +90,7 @@ func (c *command) act(ctx context.Context, argv0 string, args []string) int {
 		case 'S':
 			return c.showLock(ctx)
 		case 'h', '?':
-			return c.usage(argv0)
+			return c.usage(program)
 		}
 		if verb, ok := verbs[opt.Letter]; ok {
 			q.verb, q.service = verb, fullName(opt.Arg)
@@ -108,7 +102,7 @@ func (c *command) act(ctx context.Context, argv0 string, args []string) int {
 	}
 	switch {
 	case q.verb == "":
-		return c.usage(argv0)
+		return c.usage(program)
 	case q.verb == wire.Migrate && q.target == nil:
 		fmt.Fprintln(c.stdout, "Migration requires a target cluster member")
 		return 1
@@ -116,8 +110,8 @@ func (c *command) act(ctx context.Context, argv0 string, args []string) int {
 	return c.ask(ctx, q)
 }
 
-func (c *command) usage(argv0 string) int {
-	fmt.Fprintf(c.stdout, usage, filepath.Base(argv0))
+func (c *command) usage(program string) int {
+	fmt.Fprintf(c.stdout, c.form.usage, program)
 	return 1
 }
 
@@ -130,47 +124,3 @@ func fullName(name string) string {
 	name = "service:" + name
 	return name[:min(len(name), 63)]
 }
-
-const usage = `usage: %s [command]
-
-Resource Group Control Commands:
-  -v                     Display version and exit
-  -d <group>             Disable <group>.  This stops a group
-                         until an administrator enables it again,
-                         the cluster loses and regains quorum, or
-                         an administrator-defined event script
-                         explicitly enables it again.
-  -e <group>             Enable <group>
-  -e <group> -F          Enable <group> according to failover
-                         domain rules (deprecated; always the
-                         case when using central processing)
-  -e <group> -m <member> Enable <group> on <member>
-  -r <group> -m <member> Relocate <group> [to <member>]
-                         Stops a group and starts it on another
-                         cluster member.
-  -M <group> -m <member> Migrate <group> to <member>
-                         (e.g. for live migration of VMs)
-  -q                     Quiet operation
-  -R <group>             Restart a group in place.
-  -s <group>             Stop <group>.  This temporarily stops
-                         a group.  After the next group or
-                         or cluster member transition, the group
-                         will be restarted (if possible).
-  -Z <group>             Freeze resource group.  This prevents
-                         transitions and status checks, and is 
-                         useful if an administrator needs to 
-                         administer part of a service without 
-                         stopping the whole service.
-  -U <group>             Unfreeze (thaw) resource group.  Restores
-                         a group to normal operation.
-  -c <group>             Convalesce (repair, fix) resource group.
-                         Attempts to start failed, non-critical 
-                         resources within a resource group.
-Resource Group Locking (for cluster Shutdown / Debugging):
-  -l                     Lock local resource group managers.
-                         This prevents resource groups from
-                         starting.
-  -S                     Show lock state
-  -u                     Unlock resource group managers.
-                         This allows resource groups to start.
-`

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"fangnetz/internal/cluster"
 )
 
 // Every option has an entry in the page, the page has no other, and the usage
@@ -30,7 +32,7 @@ func TestManualListsTheOptions(t *testing.T) {
 	if len(entries) != len(known) {
 		t.Errorf("the page has entries for %q; the options are %q", entries, known)
 	}
-	for _, m := range regexp.MustCompile(`(?m)^ +-(\w) `).FindAllStringSubmatch(usage, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^ +-(\w) `).FindAllStringSubmatch(formOf(cluster.Release318).usage, -1) {
 		if !strings.Contains(known, m[1]) {
 			t.Errorf("the usage has -%s", m[1])
 		}
