@@ -85,13 +85,7 @@ func (d *Daemon) do(ctx context.Context, a rgmanager.Action) {
 	case rgmanager.Stop:
 		d.machine(ctx, a.Op, func() rgmanager.Done { return done(d.stop(ctx, c.Service(a.Service), a.Hard)) })
 	case rgmanager.Migrate:
-		node := c.NodeByID(a.To)
-		d.machine(ctx, a.Op, func() rgmanager.Done {
-			here, err := d.o.Hypervisor.Migrate(ctx, *c.Service(a.Service), node.Name, d.progress(ctx, a))
-			end := done(err)
-			end.Running = here
-			return end
-		})
+		d.machine(ctx, a.Op, func() rgmanager.Done { return d.migrate(ctx, a, c) })
 	case rgmanager.Fence:
 		d.fence(ctx, a, c)
 	case rgmanager.StopFencing:

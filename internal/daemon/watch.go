@@ -8,15 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"fangnetz/internal/cluster"
-	"fangnetz/internal/rgmanager"
 	"fangnetz/internal/wire"
 )
 
-const (
-	progressTime = 500 * time.Millisecond // between two readings that all nodes hear of
-	watchTime    = 50 * time.Millisecond  // changes within it reach a watcher together
-)
+// watchTime is how long changes are gathered for a watcher.
+const watchTime = 50 * time.Millisecond
 
 // Watch emits the status now, and again whenever it has changed.
 func (d *Daemon) Watch(ctx context.Context, emit func(wire.Event) error) error {
@@ -69,17 +65,5 @@ func (d *Daemon) tell(out output) {
 		case poke <- struct{}{}:
 		default:
 		}
-	}
-}
-
-// progress tells all nodes how far a migration has come, now and then.
-func (d *Daemon) progress(ctx context.Context, a rgmanager.Migrate) func(cluster.Progress) {
-	var last time.Time
-	return func(p cluster.Progress) {
-		if time.Since(last) < progressTime {
-			return
-		}
-		last = time.Now()
-		d.send(ctx, message{Progress: &wire.Migration{Service: a.Service, From: a.On, To: a.To, Progress: p}})
 	}
 }

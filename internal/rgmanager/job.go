@@ -45,6 +45,7 @@ type job struct {
 	Tried   cluster.NodeIDs // where it failed
 	Walking bool            // Home could not: others are tried in turn
 	Last    bool            // others could not: Home is tried once more
+	Came    cluster.NodeIDs // nodes that came up meanwhile
 
 	Phase   phase
 	Op      Op
@@ -381,6 +382,11 @@ func (m *Machine) finish(name string, c *conf.Service, s *service, r cluster.Res
 	}
 	m.answer(j.Request, r, s.Owner)
 	s.Job = nil
+	for _, id := range j.Came {
+		if j.Request == nil && !j.Tried.Has(id) { // else somebody had a reason
+			m.moveTo(name, c, s, id)
+		}
+	}
 	m.dependants(name)
 	if j.Kind == leave {
 		m.consider(name, c, s, m.ready())

@@ -205,21 +205,31 @@ func (m *Machine) candidates(name string, c *conf.Service, s *service, online cl
 	})
 }
 
-// failback moves services to a node that came up where they belong.
+// failback moves services to a node that came up where they belong. One that
+// something is being done with is looked at when that has ended.
 func (m *Machine) failback(id cluster.NodeID) {
-	online := m.ready()
 	m.inOrder(func(name string, c *conf.Service, s *service) {
-		if m.Locked || s.Job != nil || s.State != cluster.Started || s.Flags&cluster.Frozen != 0 || s.Owner == id ||
-			m.conflict(name, c, id) || m.score(c, s, id, online) <= m.score(c, s, s.Owner, online) {
+		if s.Job != nil {
+			s.Job.Came = s.Job.Came.With(id)
 			return
 		}
-		word, kind := "Relocating", relocate
-		if migratory(c) {
-			word, kind = "Migrating", migrate
-		}
-		m.note(s.Owner, "notice", "%s %s to better node %s", word, name, m.nodeName(id))
-		m.begin(name, c, s, &job{Kind: kind, Home: s.Owner, Prefer: id})
+		m.moveTo(name, c, s, id)
 	})
+}
+
+// moveTo moves a service to a node, if it runs and that node suits it better.
+func (m *Machine) moveTo(name string, c *conf.Service, s *service, id cluster.NodeID) {
+	online := m.ready()
+	if m.Locked || s.Job != nil || s.State != cluster.Started || s.Flags&cluster.Frozen != 0 || s.Owner == id ||
+		m.conflict(name, c, id) || m.score(c, s, id, online) <= m.score(c, s, s.Owner, online) {
+		return
+	}
+	word, kind := "Relocating", relocate
+	if migratory(c) {
+		word, kind = "Migrating", migrate
+	}
+	m.note(s.Owner, "notice", "%s %s to better node %s", word, name, m.nodeName(id))
+	m.begin(name, c, s, &job{Kind: kind, Home: s.Owner, Prefer: id})
 }
 
 // dependants reacts to a service that was started or stopped.
