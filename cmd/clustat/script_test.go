@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -46,9 +47,12 @@ func fakecmand() {
 	}
 }
 
+var update = flag.Bool("update", false, "rewrite the scripts' goldens")
+
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:           "testdata/script",
+		UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CMAND_SOCKET", env.WorkDir+"/s")
 			env.Setenv("TZ", "UTC")
