@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"fangnetz/internal/lab"
@@ -147,30 +147,41 @@ func (s *story) measured(way string, to *lab.Host, move func() time.Duration) {
 	for i := range len(seen) - 1 {
 		pause = max(pause, seen[i+1].At.Sub(seen[i].At))
 	}
-	s.took("%s: %s in all, the guest paused %s at most%s", way, round(took), round(pause), s.throughput(to))
+	mib := s.moved(to)
+	s.took("%s: %s in all, the guest paused %s at most, %.0f MiB at %.0f MiB/s", way, round(took), round(pause),
+		mib, mib/took.Seconds())
 }
 
-// throughput is what libvirt counted: on the host that took the machine, or
-// else on the other; empty when neither tells.
-func (s *story) throughput(to *lab.Host) string {
-	for _, h := range []*lab.Host{to, s.host1, s.host2} {
-		out, err := h.Run(s.ctx, "virsh", "domjobinfo", "vm1", "--completed", "--keep-completed", "--rawstats")
-		if err != nil || out.Exit != 0 {
-			continue
-		}
-		stats := map[string]float64{}
-		for line := range strings.Lines(out.Stdout) {
-			key, value, _ := strings.Cut(line, ":")
-			if n, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil {
-				stats[strings.TrimSpace(key)] = n
-			}
-		}
-		if bytes, ms := stats["data_processed"], stats["time_elapsed"]; bytes > 0 && ms > 0 {
-			return fmt.Sprintf(", %.0f MiB at %.0f MiB/s", bytes/(1<<20), bytes/(1<<20)/(ms/1000))
-		}
+// moved is how much memory the migration of vm1 to a host has carried, MiB: as
+// libvirt counted it on that host, or as cmand logged it on the other one.
+func (s *story) moved(to *lab.Host) float64 {
+	out, err := to.Run(s.ctx, "virsh", "domjobinfo", "vm1", "--completed", "--keep-completed", "--rawstats")
+	s.check(err)
+	if found := libvirtCount.FindStringSubmatch(out.Stdout); found != nil {
+		n, err := strconv.ParseFloat(found[1], 64)
+		s.check(err)
+		return n / (1 << 20)
 	}
-	return ""
+	from := s.host1
+	if to == s.host1 {
+		from = s.host2
+	}
+	log, err := from.ReadFile("/var/log/cmand.log")
+	s.check(err)
+	all := cmandCount.FindAllStringSubmatch(log, -1)
+	if len(all) == 0 {
+		s.check(fmt.Errorf("neither libvirt nor cmand says how much memory went to %s", to.Name))
+		return 0
+	}
+	n, err := strconv.ParseFloat(all[len(all)-1][1], 64)
+	s.check(err)
+	return n
 }
+
+var (
+	libvirtCount = regexp.MustCompile(`data_processed: *(\d+)`)
+	cmandCount   = regexp.MustCompile(`msg=migrated service=vm:vm1 .*memory="(\d+) MiB"`)
+)
 
 // die cuts host2's power under both machines.
 func (s *story) die() {
