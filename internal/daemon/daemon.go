@@ -88,6 +88,9 @@ type Daemon struct {
 	waiting  map[string]chan reply // the loop's: requests by id
 	lastID   uint64                // the loop's
 
+	heard map[cluster.NodeID]time.Time // the loop's: when a member was last heard
+	alone time.Time                    // the loop's: until then this daemon could not listen
+
 	watchers   map[chan struct{}]bool    // the loop's: poked when something has changed
 	migrations map[string]wire.Migration // the loop's: under way, by service
 
@@ -120,6 +123,7 @@ func New(o Options, config string) *Daemon {
 		leave:    make(chan struct{}),
 		written:  map[string]string{},
 		waiting:  map[string]chan reply{},
+		heard:    map[cluster.NodeID]time.Time{},
 		watchers: map[chan struct{}]bool{}, migrations: map[string]wire.Migration{},
 		tasks: tasks{fencing: map[rgmanager.Op]context.CancelFunc{}},
 	}

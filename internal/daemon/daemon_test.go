@@ -307,3 +307,37 @@ func TestWatchersHearOfAMigration(t *testing.T) {
 		}
 	})
 }
+
+func TestHungDaemonCostsItsNode(t *testing.T) {
+	bubble(t, 3, 2, func(t *testing.T, c *daemontest.Cluster) {
+		n := c.Node(1)
+		c.World.Break(1, true)
+		c.Net.Hang(1, true)
+		c.Pass(10 * time.Second)
+		if st, err := c.Node(2).Status(t.Context()); err != nil || !st.Members[0].Manager {
+			t.Errorf("after a short silence: %+v, %v", st, err)
+		}
+		c.Pass(30 * time.Second)
+		st, err := c.Node(2).Status(t.Context())
+		if err != nil || st.Members[0].Manager || len(st.Fencing) != 1 {
+			t.Errorf("after a long silence: %+v, %v", st, err)
+		}
+		if _, starts := c.World.Running("a"); starts != 1 {
+			t.Errorf("the machine was started %d times before the fence succeeded", starts)
+		}
+		c.Net.Hang(1, false) // it wakes, finds itself put out, and ends its machines
+		c.Pass(time.Second)
+		if n.Err == nil || !strings.Contains(n.Err.Error(), "put this node out") {
+			t.Errorf("Run = %v", n.Err)
+		}
+		runs(t, c, "a")
+		c.World.Break(1, false)
+		c.Pass(10 * time.Second)
+		runs(t, c, "a", 2)
+		for _, id := range []cluster.NodeID{2, 3} {
+			if st, _ := c.Node(id).Status(t.Context()); !st.Members[1].Manager || !st.Members[2].Manager {
+				t.Errorf("node %d: %+v", id, st.Members)
+			}
+		}
+	})
+}

@@ -22,6 +22,8 @@ func (d *Daemon) loop(ctx context.Context) error {
 	defer check.Stop()
 	d.timer = time.NewTimer(time.Hour)
 	defer d.timer.Stop()
+	beat := time.NewTicker(beatTime)
+	defer beat.Stop()
 	leave := d.leave
 	for {
 		var out output
@@ -42,6 +44,9 @@ func (d *Daemon) loop(ctx context.Context) error {
 		case <-check.C:
 			d.check(ctx)
 			continue
+		case <-beat.C:
+			d.beat(ctx)
+			continue
 		case <-audit.C:
 			out = d.replica.audit()
 		case <-d.timer.C:
@@ -49,6 +54,9 @@ func (d *Daemon) loop(ctx context.Context) error {
 		case delivery, ok := <-d.o.Channel.Deliveries():
 			if !ok {
 				return fmt.Errorf("the cluster channel ended: %w", d.o.Channel.Err())
+			}
+			if delivery.Message != nil {
+				d.heard[delivery.Message.From] = time.Now()
 			}
 			out = d.replica.deliver(delivery)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -63,6 +64,8 @@ type message struct {
 	Audit    *audit          `json:",omitempty"`
 	Resync   *resync         `json:",omitempty"`
 	Progress *wire.Migration `json:",omitempty"` // for those who watch; the machine does not see it
+	Expel    *expel          `json:",omitempty"`
+	Beat     bool            `json:",omitempty"` // says that the sender lives
 }
 
 // hello says what a member brings along.
@@ -99,6 +102,13 @@ type audit struct {
 
 // resync asks for a snapshot, from a replica that found itself different.
 type resync struct{ Key string }
+
+// expel puts a member out that has been silent for too long, though its
+// process is there: from now on its cmand counts as dead.
+type expel struct {
+	Node cluster.NodeID
+	Boot string // rgmanager.Machine.Boot
+}
 
 // round collects the hellos of a view.
 type round struct {
@@ -239,6 +249,8 @@ func (r *replica) apply(from cluster.NodeID, msg message) {
 		r.step(ev)
 	case msg.Snapshot != nil:
 		r.behind = nil
+	case msg.Expel != nil:
+		r.expelled(*msg.Expel)
 	case msg.Progress != nil:
 		r.out.Migration = msg.Progress
 	case msg.Audit != nil:
@@ -372,12 +384,31 @@ func (r *replica) takeOver(config string) {
 // membership tells the machine of the view. fresh holds the boots of members
 // that it has to take for new.
 func (r *replica) membership(left []cluster.Departure, fresh map[cluster.NodeID]string, wary bool) {
-	ev := rgmanager.Membership{Ring: r.view.Ring, Online: r.view.Online, Left: left, Quorate: r.view.Quorate, Wary: wary}
+	ev := r.members(left, fresh)
+	ev.Wary = wary
+	r.step(ev)
+}
+
+func (r *replica) members(left []cluster.Departure, fresh map[cluster.NodeID]string) rgmanager.Membership {
+	ev := rgmanager.Membership{Ring: r.view.Ring, Online: r.view.Online, Left: left, Quorate: r.view.Quorate}
 	for _, id := range r.view.Members {
-		if boot := cmp.Or(fresh[id], r.machine.Boot(id)); boot != "" { // else left out of the round
+		if boot := cmp.Or(fresh[id], r.machine.Boot(id)); boot != "" { // else left out of the round, or put out
 			ev.Members = append(ev.Members, rgmanager.Member{Node: id, Boot: boot})
 		}
 	}
+	return ev
+}
+
+func (r *replica) expelled(e expel) {
+	switch {
+	case e.Boot == "" || r.machine.Boot(e.Node) != e.Boot:
+		return // gone already, or back already
+	case e.Node == r.local:
+		r.out.Fatal = errors.New("the other members put this node out: it was silent for too long")
+		return
+	}
+	ev := r.members([]cluster.Departure{{Node: e.Node, Reason: cluster.ProcessDied}}, nil)
+	ev.Members = slices.DeleteFunc(ev.Members, func(m rgmanager.Member) bool { return m.Node == e.Node })
 	r.step(ev)
 }
 

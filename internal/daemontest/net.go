@@ -38,6 +38,8 @@ type Channel struct {
 	queue  []cluster.Delivery
 	seen   cluster.NodeIDs
 	online cluster.NodeIDs
+	hung   bool
+	unsent [][]byte // while hung
 	closed bool
 	err    error
 }
@@ -117,8 +119,34 @@ func (n *Net) view(why map[cluster.NodeID]cluster.Reason) {
 // Local is this node.
 func (c *Channel) Local() cluster.NodeID { return c.local }
 
+// Hang stops a node's channel, or lets it go on: while it hangs nothing is
+// delivered there, and what it sends stays there.
+func (n *Net) Hang(id cluster.NodeID, hang bool) {
+	n.mu.Lock()
+	c := n.nodes[id]
+	n.mu.Unlock()
+	c.mu.Lock()
+	c.hung = hang
+	var unsent [][]byte
+	if !hang {
+		unsent, c.unsent = c.unsent, nil
+	}
+	c.poke()
+	c.mu.Unlock()
+	for _, data := range unsent {
+		c.Send(context.Background(), data)
+	}
+}
+
 // Send delivers data to all whom this node can reach.
 func (c *Channel) Send(_ context.Context, data []byte) error {
+	c.mu.Lock()
+	if c.hung {
+		c.unsent = append(c.unsent, data)
+		c.mu.Unlock()
+		return nil
+	}
+	c.mu.Unlock()
 	c.net.mu.Lock()
 	defer c.net.mu.Unlock()
 	if c.net.nodes[c.local] != c {
@@ -170,7 +198,7 @@ func (c *Channel) pump() {
 	for {
 		c.mu.Lock()
 		var next *cluster.Delivery
-		if len(c.queue) > 0 && !c.closed {
+		if len(c.queue) > 0 && !c.closed && !c.hung {
 			next = &c.queue[0]
 			c.queue = c.queue[1:]
 		}
