@@ -197,7 +197,7 @@ type fakeCmand struct {
 func (f fakeCmand) Status(context.Context) (cluster.Status, error) { return f.status, nil }
 
 // serve has b answer on the socket that CMAND_SOCKET names until the test ends.
-func serve(t *testing.T, b wire.Backend) {
+func serve(t testing.TB, b wire.Backend) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := wire.Listen(path)
