@@ -50,6 +50,11 @@ func TestStory(t *testing.T) {
 		{"7 a cut cluster link leaves one survivor and no machine twice", (*story).split},
 		{"8 the daemon's death leaves the machines running", (*story).restartDaemon},
 		{"9 while fencing fails nothing starts, until an administrator answers", (*story).acknowledge},
+		{"a daemon that is told to end hands its services over", (*story).handOver},
+		{"a libvirtd that hangs or dies is not a dead machine", (*story).libvirtHangs},
+		{"a full disk refuses an update everywhere", (*story).diskFull},
+		{"corosync's death costs its host", (*story).corosyncDies},
+		{"a daemon that hangs costs its host", (*story).daemonHangs},
 	} {
 		if !t.Run(step.fact, func(t *testing.T) { step.do(s, t) }) {
 			t.FailNow() // the next would begin from nowhere
