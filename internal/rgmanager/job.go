@@ -2,7 +2,6 @@ package rgmanager
 
 import (
 	"fmt"
-	"slices"
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
@@ -97,74 +96,6 @@ func (m *Machine) opOf(s *service) Op {
 	s.LastOp = m.nextOp()
 	s.Job.Op = s.LastOp
 	return s.LastOp
-}
-
-// startOn starts the service on id, once every ready node has looked for it
-// (rgmanager, "Virtual machines seen by rgmanager": Found elsewhere).
-func (m *Machine) startOn(name string, s *service, id cluster.NodeID) {
-	s.Job.On = id
-	m.seek(name, s, finding, m.ready())
-}
-
-func (m *Machine) seek(name string, s *service, p phase, ids cluster.NodeIDs) {
-	j := s.Job
-	j.Phase, j.Asked, j.FoundOn, j.Unsure = p, ids, nil, nil
-	op := m.opOf(s)
-	for _, id := range ids {
-		m.do(Find{Op: op, On: id, Service: name})
-	}
-	if len(ids) == 0 {
-		m.sought(name, m.conf.Service(name), s)
-	}
-}
-
-// askedNoMore goes on without the answer of a node whose cmand is gone.
-func (m *Machine) askedNoMore(name string, s *service, id cluster.NodeID) {
-	if j := s.Job; j != nil && j.Asked.Has(id) {
-		j.Asked, j.Unsure = j.Asked.Without(id), j.Unsure.With(id)
-		if len(j.Asked) == 0 {
-			m.sought(name, m.conf.Service(name), s)
-		}
-	}
-}
-
-// sought acts on what the nodes that were asked have said.
-func (m *Machine) sought(name string, c *conf.Service, s *service) {
-	j := s.Job
-	if j.Phase == settling {
-		m.settle(name, c, s)
-		return
-	}
-	switch blockers := m.blockers(s, j.On); {
-	case len(j.FoundOn) == 1 && len(s.MayRun.Without(j.FoundOn[0])) == 0:
-		id := j.FoundOn[0]
-		m.note(id, "notice", "Migration: %s is running on %d", name, id)
-		m.adopt(s, id)
-		m.finish(name, c, s, cluster.Success)
-	case len(j.FoundOn) > 1:
-		m.note(0, "crit", "%s runs on %d nodes at once; not touching it", name, len(j.FoundOn))
-		m.finish(name, c, s, cluster.Failure)
-	case len(blockers) > 0:
-		m.giveUp(name, c, s, m.whyBlocked(blockers))
-	case len(s.MayRun.Without(j.On)) > 0: // a ready node that could not tell
-		m.note(j.On, "err", "cannot tell whether %s runs on %s; not starting it", name, m.nodeName(s.MayRun.Without(j.On)[0]))
-		m.giveUp(name, c, s, cluster.Failure)
-	case !m.ready().Has(j.On):
-		s.State = cluster.Recovering
-		m.startFailed(name, c, s)
-	default:
-		m.startNow(name, s)
-	}
-}
-
-// whyBlocked is what a request is told that has to wait for these nodes.
-func (m *Machine) whyBlocked(ids cluster.NodeIDs) cluster.Result {
-	for _, id := range ids {
-		if n := m.Nodes[id]; n != nil && n.Victim != nil {
-			return cluster.FencePending
-		}
-	}
-	return cluster.TryAgain
 }
 
 func (m *Machine) startNow(name string, s *service) {
@@ -302,68 +233,6 @@ func (m *Machine) afterStop(name string, c *conf.Service, s *service) {
 		s.State = cluster.Recovering
 		m.recover(name, c, s)
 	}
-}
-
-// startFailed goes on after a failed start that was cleaned up.
-func (m *Machine) startFailed(name string, c *conf.Service, s *service) {
-	j := s.Job
-	if j.Last {
-		m.giveUp(name, c, s, cluster.Failure)
-		return
-	}
-	j.Tried = j.Tried.With(j.On)
-	if !j.Walking && j.Kind != relocate && j.Kind != enableByDomain {
-		m.note(j.On, "warning", "#71: Relocating failed service %s", name)
-		j.Walking = true
-	}
-	m.walk(name, c, s)
-}
-
-// walk tries the next node (rgmanager, "Failure, recovery policy, restart
-// limits": Relocation).
-func (m *Machine) walk(name string, c *conf.Service, s *service) {
-	j := s.Job
-	online := m.ready()
-	others := slices.DeleteFunc(slices.Clone(online), func(id cluster.NodeID) bool {
-		return j.Tried.Has(id) || id == j.Home && j.Kind != enableByDomain
-	})
-	if j.Prefer != 0 && !j.Tried.Has(j.Prefer) && online.Has(j.Prefer) {
-		switch {
-		case m.score(c, s, j.Prefer, online) == illegal:
-			m.lastResort(name, c, s)
-		default:
-			m.startOn(name, s, j.Prefer)
-		}
-		return
-	}
-	switch target, ok := m.bestTarget(name, c, s, others, others); {
-	case ok:
-		m.startOn(name, s, target)
-	case j.Kind == enableByDomain || j.Kind != relocate && len(others) == 0:
-		m.giveUp(name, c, s, cluster.Failure)
-	default:
-		m.lastResort(name, c, s)
-	}
-}
-
-func (m *Machine) lastResort(name string, c *conf.Service, s *service) {
-	j := s.Job
-	if !m.ready().Has(j.Home) {
-		m.giveUp(name, c, s, cluster.Failure)
-		return
-	}
-	m.note(j.Home, "warning", "#70: Failed to relocate %s; restarting locally", name)
-	j.Last = true
-	m.startOn(name, s, j.Home)
-}
-
-// giveUp leaves the service stopped until the next transition, or disabled if
-// it was so.
-func (m *Machine) giveUp(name string, c *conf.Service, s *service, r cluster.Result) {
-	if s.State != cluster.Disabled && s.State != cluster.Failed {
-		s.State = cluster.Stopped
-	}
-	m.finish(name, c, s, r)
 }
 
 func (m *Machine) adopt(s *service, id cluster.NodeID) {

@@ -1,0 +1,74 @@
+package rgmanager
+
+import (
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/conf"
+)
+
+// startOn starts the service on id, once every ready node has looked for it
+// (rgmanager, "Virtual machines seen by rgmanager": Found elsewhere).
+func (m *Machine) startOn(name string, s *service, id cluster.NodeID) {
+	s.Job.On = id
+	m.seek(name, s, finding, m.ready())
+}
+
+func (m *Machine) seek(name string, s *service, p phase, ids cluster.NodeIDs) {
+	j := s.Job
+	j.Phase, j.Asked, j.FoundOn, j.Unsure = p, ids, nil, nil
+	op := m.opOf(s)
+	for _, id := range ids {
+		m.do(Find{Op: op, On: id, Service: name})
+	}
+	if len(ids) == 0 {
+		m.sought(name, m.conf.Service(name), s)
+	}
+}
+
+// askedNoMore goes on without the answer of a node whose cmand is gone.
+func (m *Machine) askedNoMore(name string, s *service, id cluster.NodeID) {
+	if j := s.Job; j != nil && j.Asked.Has(id) {
+		j.Asked, j.Unsure = j.Asked.Without(id), j.Unsure.With(id)
+		if len(j.Asked) == 0 {
+			m.sought(name, m.conf.Service(name), s)
+		}
+	}
+}
+
+// sought acts on what the nodes that were asked have said.
+func (m *Machine) sought(name string, c *conf.Service, s *service) {
+	j := s.Job
+	if j.Phase == settling {
+		m.settle(name, c, s)
+		return
+	}
+	switch blockers := m.blockers(s, j.On); {
+	case len(j.FoundOn) == 1 && len(s.MayRun.Without(j.FoundOn[0])) == 0:
+		id := j.FoundOn[0]
+		m.note(id, "notice", "Migration: %s is running on %d", name, id)
+		m.adopt(s, id)
+		m.finish(name, c, s, cluster.Success)
+	case len(j.FoundOn) > 1:
+		m.note(0, "crit", "%s runs on %d nodes at once; not touching it", name, len(j.FoundOn))
+		m.finish(name, c, s, cluster.Failure)
+	case len(blockers) > 0:
+		m.giveUp(name, c, s, m.whyBlocked(blockers))
+	case len(s.MayRun.Without(j.On)) > 0: // a ready node that could not tell
+		m.note(j.On, "err", "cannot tell whether %s runs on %s; not starting it", name, m.nodeName(s.MayRun.Without(j.On)[0]))
+		m.giveUp(name, c, s, cluster.Failure)
+	case !m.ready().Has(j.On):
+		s.State = cluster.Recovering
+		m.startFailed(name, c, s)
+	default:
+		m.startNow(name, s)
+	}
+}
+
+// whyBlocked is what a request is told that has to wait for these nodes.
+func (m *Machine) whyBlocked(ids cluster.NodeIDs) cluster.Result {
+	for _, id := range ids {
+		if n := m.Nodes[id]; n != nil && n.Victim != nil {
+			return cluster.FencePending
+		}
+	}
+	return cluster.TryAgain
+}
