@@ -65,7 +65,7 @@ print(c["schema"], c["quorate"], [m["name"] for m in c["members"] if not m["onli
 }
 
 func TestConsumers(t *testing.T) {
-	binary(t)
+	onPath(t)
 	st := one()
 	st.Members = append(st.Members,
 		cluster.Member{Name: "node2", ID: 2, Configured: true, Known: true, Online: true, Manager: true},
