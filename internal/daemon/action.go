@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -77,7 +78,7 @@ func (d *Daemon) do(ctx context.Context, a rgmanager.Action) {
 	case rgmanager.Probe:
 		d.wg.Go(func() { d.probe(ctx, a, c) })
 	case rgmanager.Find:
-		d.work(ctx, a.Op, func() rgmanager.Done { return d.find(ctx, c.Service(a.Service)) })
+		d.wg.Go(func() { d.multicast(ctx, d.find(ctx, a, c)) })
 	case rgmanager.Start:
 		d.machine(ctx, a.Op, func() rgmanager.Done {
 			return done(d.start(ctx, c.Service(a.Service), a.Definition))
@@ -188,19 +189,29 @@ func (d *Daemon) probed(a rgmanager.Probe, c *conf.Config, list []cluster.Machin
 	return ev
 }
 
-func (d *Daemon) find(ctx context.Context, svc *conf.Service) rgmanager.Done {
-	if svc.VM == nil {
-		return rgmanager.Done{}
-	}
+// find looks for services here. One look at all machines answers for all.
+func (d *Daemon) find(ctx context.Context, a rgmanager.Find, c *conf.Config) rgmanager.Found {
 	ctx, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
-	m, found, err := d.o.Hypervisor.Machine(ctx, svc.Name)
-	end := done(err)
-	end.Running, end.Definition = m.Running, m.Definition
-	if err == nil && (!found || m.Definition == "") {
-		end.Definition = d.kept(svc)
+	list, err := d.o.Hypervisor.List(ctx)
+	machines := map[string]cluster.Machine{}
+	for _, m := range list {
+		machines[m.Name] = m
 	}
-	return end
+	ev := rgmanager.Found{Node: d.local, At: now()}
+	for _, q := range a.Services {
+		seen := rgmanager.Sighting{Op: q.Op}
+		switch svc := c.Service(q.Service); {
+		case svc == nil || svc.VM == nil:
+		case err != nil:
+			seen.Error = err.Error()
+		default:
+			m := machines[svc.Name]
+			seen.Running, seen.Definition = m.Running, cmp.Or(m.Definition, d.kept(svc))
+		}
+		ev.Services = append(ev.Services, seen)
+	}
+	return ev
 }
 
 // errNoAgents answers for services that are not machines.

@@ -113,7 +113,11 @@ func (b *bus) take(id cluster.NodeID, out output) {
 		case rgmanager.Probe:
 			n.event(b.t, rgmanager.Probed{Op: a.Op, Node: id})
 		case rgmanager.Find:
-			n.event(b.t, rgmanager.Done{Op: a.Op, Node: id})
+			ev := rgmanager.Found{Node: id}
+			for _, q := range a.Services {
+				ev.Services = append(ev.Services, rgmanager.Sighting{Op: q.Op})
+			}
+			n.event(b.t, ev)
 		case rgmanager.Start:
 			n.event(b.t, rgmanager.Done{Op: a.Op, Node: id})
 		case rgmanager.Stop:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"fangnetz/internal/cluster"
@@ -24,11 +25,11 @@ type (
 		On cluster.NodeID
 	}
 
-	// Find asks a node whether it runs one service. Answer: Done.
+	// Find asks a node which of some services it runs. One event may lead to
+	// many such questions; they travel together. Answer: Found.
 	Find struct {
-		Op      Op
-		On      cluster.NodeID
-		Service string
+		On       cluster.NodeID
+		Services []Sought
 	}
 
 	// Start starts a service; one that runs already is a success. Definition
@@ -121,6 +122,12 @@ type (
 	}
 )
 
+// Sought is one service of a Find.
+type Sought struct {
+	Op      Op
+	Service string // full name
+}
+
 func (a Probe) Node() cluster.NodeID       { return a.On }
 func (a Find) Node() cluster.NodeID        { return a.On }
 func (a Start) Node() cluster.NodeID       { return a.On }
@@ -136,7 +143,13 @@ func (a Reply) Node() cluster.NodeID       { return a.On }
 func (a Note) Node() cluster.NodeID        { return a.On }
 
 func (a Probe) String() string { return fmt.Sprintf("probe %d", a.On) }
-func (a Find) String() string  { return fmt.Sprintf("find %s on %d", a.Service, a.On) }
+func (a Find) String() string {
+	names := make([]string, len(a.Services))
+	for i, s := range a.Services {
+		names[i] = s.Service
+	}
+	return fmt.Sprintf("find %s on %d", strings.Join(names, " "), a.On)
+}
 func (a Start) String() string { return fmt.Sprintf("start %s on %d", a.Service, a.On) }
 func (a Stop) String() string {
 	if a.Hard {

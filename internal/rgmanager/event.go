@@ -3,6 +3,7 @@ package rgmanager
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"fangnetz/internal/cluster"
@@ -53,12 +54,18 @@ type (
 
 	// Done ends the operation Op that a node was told to carry out.
 	Done struct {
-		Op         Op
-		Node       cluster.NodeID
-		At         Time
-		Error      string // empty: success
-		Running    bool   // Find: it runs here; Migrate that failed: it still runs here
-		Definition string // Find: its definition here, if any
+		Op      Op
+		Node    cluster.NodeID
+		At      Time
+		Error   string // empty: success
+		Running bool   // Migrate that failed: it still runs here
+	}
+
+	// Found says which services a node runs, in answer to Find.
+	Found struct {
+		Node     cluster.NodeID
+		At       Time
+		Services []Sighting
 	}
 
 	// Fenced ends the operation Op that was to fence Victim.
@@ -124,6 +131,14 @@ type (
 	}
 )
 
+// Sighting is one service of a Found.
+type Sighting struct {
+	Op         Op
+	Running    bool
+	Definition string `json:",omitempty"` // what is defined or kept there
+	Error      string `json:",omitempty"` // the node cannot tell
+}
+
 // Member is one node of a Membership.
 type Member struct {
 	Node cluster.NodeID
@@ -133,6 +148,7 @@ type Member struct {
 func (Membership) kind() string   { return "membership" }
 func (Request) kind() string      { return "request" }
 func (Done) kind() string         { return "done" }
+func (Found) kind() string        { return "found" }
 func (Fenced) kind() string       { return "fenced" }
 func (Probed) kind() string       { return "probed" }
 func (Broken) kind() string       { return "broken" }
@@ -177,6 +193,11 @@ func (e Done) String() string {
 		s += " running"
 	}
 	return s + failure(e.Error)
+}
+
+func (e Found) String() string {
+	return fmt.Sprintf("found on %d: %d of %d run", e.Node,
+		len(slices.DeleteFunc(slices.Clone(e.Services), func(s Sighting) bool { return !s.Running })), len(e.Services))
 }
 
 func (e Fenced) String() string { return fmt.Sprintf("fenced %d%s", e.Victim, failure(e.Error)) }
@@ -229,6 +250,8 @@ func DecodeEvent(data []byte) (Event, error) {
 		return decode[Request](env)
 	case "done":
 		return decode[Done](env)
+	case "found":
+		return decode[Found](env)
 	case "fenced":
 		return decode[Fenced](env)
 	case "probed":

@@ -147,23 +147,6 @@ func (m *Machine) done(ev Done) {
 func (m *Machine) jobDone(name string, c *conf.Service, s *service, ev Done) {
 	j := s.Job
 	switch j.Phase {
-	case finding, settling:
-		if !j.Asked.Has(ev.Node) {
-			return
-		}
-		j.Asked = j.Asked.Without(ev.Node)
-		m.learn(s, ev.Node, ev.Definition)
-		switch {
-		case ev.Error != "":
-			j.Unsure = j.Unsure.With(ev.Node)
-		case ev.Running:
-			j.FoundOn, s.MayRun = j.FoundOn.With(ev.Node), s.MayRun.With(ev.Node)
-		default:
-			s.MayRun = s.MayRun.Without(ev.Node)
-		}
-		if len(j.Asked) == 0 {
-			m.sought(name, c, s)
-		}
 	case starting:
 		if ev.Error != "" {
 			m.note(j.On, "warning", "#68: Failed to start %s; %s", name, ev.Error)

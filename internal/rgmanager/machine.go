@@ -17,6 +17,7 @@ type Machine struct {
 	conf      *conf.Config // what state.Config says
 	exclusive bool         // some service is
 	actions   []Action
+	finds     map[cluster.NodeID]int // in actions: the Find for a node
 }
 
 // state is all that replicas must agree on, and what a Snapshot carries.
@@ -101,7 +102,7 @@ func (m *Machine) Conf() *conf.Config { return m.conf }
 // returns what is to be done, in order. An event that makes no sense now is
 // dropped.
 func (m *Machine) Step(ev Event) []Action {
-	m.actions = nil
+	m.actions, m.finds = nil, nil
 	switch ev := ev.(type) {
 	case Membership:
 		m.membership(ev)
@@ -111,6 +112,9 @@ func (m *Machine) Step(ev Event) []Action {
 	case Done:
 		m.clock(ev.At)
 		m.done(ev)
+	case Found:
+		m.clock(ev.At)
+		m.found(ev)
 	case Fenced:
 		m.clock(ev.At)
 		m.fenced(ev)

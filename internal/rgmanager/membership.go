@@ -213,7 +213,7 @@ func (m *Machine) probe(id cluster.NodeID) {
 // Resume returns what a node was told while it had no machine, and so did not
 // hear: to be done after it has loaded a Snapshot.
 func (m *Machine) Resume(local cluster.NodeID) []Action {
-	m.actions = nil
+	m.actions, m.finds = nil, nil
 	for _, op := range slices.Sorted(maps.Keys(m.Waits)) {
 		if w := m.Waits[op]; w.On == local {
 			m.do(Wait{ID: w.Op, On: local, For: w.For})
@@ -245,7 +245,7 @@ func (m *Machine) probed(ev Probed) {
 		}
 		m.learn(s, ev.Node, ev.Definitions[name])
 		_, runs := slices.BinarySearch(ev.Running, name)
-		m.found(name, c, s, ev.Node, runs)
+		m.settled(name, c, s, ev.Node, runs)
 	})
 	if cameUp {
 		m.note(0, "info", "State change: %s UP", m.nodeName(ev.Node))
@@ -256,8 +256,8 @@ func (m *Machine) probed(ev Probed) {
 	m.evaluate()
 }
 
-// found settles whether one node runs a service, after that node looked.
-func (m *Machine) found(name string, c *conf.Service, s *service, id cluster.NodeID, runs bool) {
+// settled takes in whether one node runs a service, after that node looked.
+func (m *Machine) settled(name string, c *conf.Service, s *service, id cluster.NodeID, runs bool) {
 	switch {
 	case s.Job != nil && s.Job.On == id:
 		m.resumeJob(name, c, s, runs)

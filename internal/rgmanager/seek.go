@@ -17,7 +17,7 @@ func (m *Machine) seek(name string, s *service, p phase, ids cluster.NodeIDs) {
 	j.Phase, j.Asked, j.FoundOn, j.Unsure = p, ids, nil, nil
 	op := m.opOf(s)
 	for _, id := range ids {
-		m.do(Find{Op: op, On: id, Service: name})
+		m.find(id, Sought{op, name})
 	}
 	if len(ids) == 0 {
 		m.sought(name, m.conf.Service(name), s)
@@ -71,4 +71,50 @@ func (m *Machine) whyBlocked(ids cluster.NodeIDs) cluster.Result {
 		}
 	}
 	return cluster.TryAgain
+}
+
+// find adds a question to those that the same event has led to.
+func (m *Machine) find(id cluster.NodeID, q Sought) {
+	if i, ok := m.finds[id]; ok {
+		a := m.actions[i].(Find)
+		a.Services = append(a.Services, q)
+		m.actions[i] = a
+		return
+	}
+	if m.finds == nil {
+		m.finds = map[cluster.NodeID]int{}
+	}
+	m.finds[id] = len(m.actions)
+	m.do(Find{On: id, Services: []Sought{q}})
+}
+
+// found takes a node's answers.
+func (m *Machine) found(ev Found) {
+	asked := map[Op]Sighting{}
+	for _, s := range ev.Services {
+		asked[s.Op] = s
+	}
+	m.inOrder(func(name string, c *conf.Service, s *service) {
+		j := s.Job
+		if j == nil || j.Phase != finding && j.Phase != settling || !j.Asked.Has(ev.Node) {
+			return
+		}
+		seen, ok := asked[j.Op]
+		if !ok {
+			return
+		}
+		j.Asked = j.Asked.Without(ev.Node)
+		m.learn(s, ev.Node, seen.Definition)
+		switch {
+		case seen.Error != "":
+			j.Unsure = j.Unsure.With(ev.Node)
+		case seen.Running:
+			j.FoundOn, s.MayRun = j.FoundOn.With(ev.Node), s.MayRun.With(ev.Node)
+		default:
+			s.MayRun = s.MayRun.Without(ev.Node)
+		}
+		if len(j.Asked) == 0 {
+			m.sought(name, c, s)
+		}
+	})
 }

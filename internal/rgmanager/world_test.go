@@ -139,12 +139,15 @@ func (w *world) end(a Action) {
 		}
 		w.step(ev)
 	case Find:
-		def := ""
-		if w.defined[a.Service].Has(a.On) {
-			def = "definition of " + a.Service
+		ev := Found{Node: a.On, At: w.now}
+		for _, q := range a.Services {
+			seen := Sighting{Op: q.Op, Running: w.running[q.Service].Has(a.On), Error: w.failure("find", q.Service, a.On)}
+			if w.defined[q.Service].Has(a.On) {
+				seen.Definition = "definition of " + q.Service
+			}
+			ev.Services = append(ev.Services, seen)
 		}
-		w.step(Done{Op: a.Op, Node: a.On, At: w.now, Running: w.running[a.Service].Has(a.On), Definition: def,
-			Error: w.failure("find", a.Service, a.On)})
+		w.step(ev)
 	case Start:
 		err := w.failure("start", a.Service, a.On)
 		if w.defined != nil && a.Definition == "" {
