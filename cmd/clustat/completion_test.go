@@ -13,19 +13,10 @@ import (
 
 const completions = "../../contrib/completion/"
 
-// onPath puts clustat first on PATH for a test: this test's own program, which
-// TestMain lets be it.
+// onPath puts clustat, as it is installed, first on PATH for a test.
 func onPath(t *testing.T) {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := os.Symlink(self, filepath.Join(dir, "clustat")); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	t.Setenv("PATH", filepath.Dir(binary(t))+":"+os.Getenv("PATH"))
 }
 
 // three is a cluster of three members, two of them online, and a quorum disk.

@@ -67,7 +67,7 @@ func (s *slow) Status(ctx context.Context) (cluster.Status, error) {
 func TestIntervalGoesOnWithoutCmand(t *testing.T) {
 	serve(t, &slow{fakeCmand: fakeCmand{status: one()}})
 	c := fixed()
-	c.patience = 200 * time.Millisecond
+	c.patience = time.Second
 	got := runOn(t, c, "pipe", "-i", "1")
 	rounds := strings.Split(got.stdout, "Cluster Status for alpha")[1:]
 	if len(rounds) < 3 || got.exit != 0 || got.stderr != "Timed out waiting for a response from Resource Group Manager\n" {
