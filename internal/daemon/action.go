@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -150,9 +149,9 @@ func (d *Daemon) machine(ctx context.Context, op rgmanager.Op, f func() rgmanage
 func (d *Daemon) probe(ctx context.Context, a rgmanager.Probe, c *conf.Config) {
 	d.tasks.running.Wait()
 	for {
-		list, err := d.o.Hypervisor.List(ctx)
+		machines, err := d.machines(ctx)
 		if err == nil {
-			d.multicast(ctx, d.probed(a, c, list))
+			d.multicast(ctx, d.probed(a, c, machines))
 			return
 		}
 		d.log.Warn("cannot tell what runs here; this node gets no work before", "err", err)
@@ -164,24 +163,28 @@ func (d *Daemon) probe(ctx context.Context, a rgmanager.Probe, c *conf.Config) {
 	}
 }
 
-func (d *Daemon) probed(a rgmanager.Probe, c *conf.Config, list []cluster.Machine) rgmanager.Probed {
-	ev := rgmanager.Probed{Op: a.Op, Node: d.local, At: now(), Definitions: map[string]string{}}
+// machines returns what libvirt knows here, by name.
+func (d *Daemon) machines(ctx context.Context) (map[string]cluster.Machine, error) {
+	list, err := d.o.Hypervisor.List(ctx)
+	machines := map[string]cluster.Machine{}
+	for _, m := range list {
+		machines[m.Name] = m
+	}
+	return machines, err
+}
+
+func (d *Daemon) probed(a rgmanager.Probe, c *conf.Config, machines map[string]cluster.Machine) rgmanager.Probed {
+	ev := rgmanager.Probed{Op: a.Op, Node: d.local, At: now(), Definitions: map[string]rgmanager.Definition{}}
 	for i := range c.Services {
 		svc := &c.Services[i]
 		if svc.VM == nil {
 			continue
 		}
-		def := ""
-		if at := slices.IndexFunc(list, func(m cluster.Machine) bool { return m.Name == svc.Name }); at >= 0 {
-			def = list[at].Definition
-			if list[at].Running {
-				ev.Running = append(ev.Running, svc.FullName())
-			}
+		m := machines[svc.Name]
+		if m.Running {
+			ev.Running = append(ev.Running, svc.FullName())
 		}
-		if def == "" {
-			def = d.kept(svc)
-		}
-		if def != "" {
+		if def := d.definition(m, svc); def.XML != "" {
 			ev.Definitions[svc.FullName()] = def
 		}
 	}
@@ -193,11 +196,7 @@ func (d *Daemon) probed(a rgmanager.Probe, c *conf.Config, list []cluster.Machin
 func (d *Daemon) find(ctx context.Context, a rgmanager.Find, c *conf.Config) rgmanager.Found {
 	ctx, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
-	list, err := d.o.Hypervisor.List(ctx)
-	machines := map[string]cluster.Machine{}
-	for _, m := range list {
-		machines[m.Name] = m
-	}
+	machines, err := d.machines(ctx)
 	ev := rgmanager.Found{Node: d.local, At: now()}
 	for _, q := range a.Services {
 		seen := rgmanager.Sighting{Op: q.Op}
@@ -207,11 +206,19 @@ func (d *Daemon) find(ctx context.Context, a rgmanager.Find, c *conf.Config) rgm
 			seen.Error = err.Error()
 		default:
 			m := machines[svc.Name]
-			seen.Running, seen.Definition = m.Running, cmp.Or(m.Definition, d.kept(svc))
+			seen.Running, seen.Definition = m.Running, d.definition(m, svc)
 		}
 		ev.Services = append(ev.Services, seen)
 	}
 	return ev
+}
+
+// definition is libvirt's of a machine, or what was kept of it.
+func (d *Daemon) definition(m cluster.Machine, svc *conf.Service) rgmanager.Definition {
+	if m.Definition != "" {
+		return rgmanager.Definition{XML: m.Definition}
+	}
+	return rgmanager.Definition{XML: d.kept(svc), Kept: true}
 }
 
 // errNoAgents answers for services that are not machines.

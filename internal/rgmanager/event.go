@@ -81,8 +81,8 @@ type (
 		Op          Op
 		Node        cluster.NodeID
 		At          Time
-		Running     []string          // full names, sorted
-		Definitions map[string]string // by full name: what is defined or kept there
+		Running     []string              // full names, sorted
+		Definitions map[string]Definition // by full name
 	}
 
 	// Broken says that a service that should run on a node does not.
@@ -135,8 +135,14 @@ type (
 type Sighting struct {
 	Op         Op
 	Running    bool
-	Definition string `json:",omitempty"` // what is defined or kept there
+	Definition Definition
 	Error      string `json:",omitempty"` // the node cannot tell
+}
+
+// Definition is libvirt's XML of a machine, as one node knows it.
+type Definition struct {
+	XML  string `json:",omitempty"`
+	Kept bool   `json:",omitempty"` // remembered from earlier; libvirt has none there
 }
 
 // Member is one node of a Membership.

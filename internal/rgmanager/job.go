@@ -156,7 +156,7 @@ func (m *Machine) jobDone(name string, c *conf.Service, s *service, ev Done) {
 			return
 		}
 		m.note(j.On, "notice", "Service %s started", name)
-		s.State = cluster.Started
+		s.State, s.DefinedOn = cluster.Started, j.On
 		m.finish(name, c, s, cluster.Success)
 	case cleaning, stopping:
 		if ev.Error != "" {
@@ -222,7 +222,7 @@ func (m *Machine) adopt(s *service, id cluster.NodeID) {
 	if s.Owner != id && s.Owner != 0 {
 		s.LastOwner = s.Owner
 	}
-	s.State, s.Owner, s.MayRun = cluster.Started, id, cluster.NodeIDs{id}
+	s.State, s.Owner, s.MayRun, s.DefinedOn = cluster.Started, id, cluster.NodeIDs{id}, id
 }
 
 // finish ends a service's job: the request is answered, services that depend

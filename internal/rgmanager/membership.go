@@ -112,7 +112,7 @@ func (m *Machine) form(wary bool) {
 		unknown = unknown.With(id)
 	}
 	m.inOrder(func(_ string, _ *conf.Service, s *service) {
-		*s = service{State: cluster.Uninitialized, MayRun: unknown, Definition: s.Definition}
+		*s = service{State: cluster.Uninitialized, MayRun: unknown, Definition: s.Definition, DefinedOn: s.DefinedOn}
 	})
 	for _, id := range m.nodeIDs() {
 		if m.Nodes[id].Up {
@@ -148,7 +148,8 @@ func (m *Machine) dissolve(wasQuorate bool) {
 				m.do(Stop{Op: m.nextOp(), On: id, Service: name, Hard: true})
 			}
 		}
-		*s = service{State: cluster.Uninitialized, MayRun: s.MayRun, Definition: s.Definition, LastOp: m.LastOp}
+		*s = service{State: cluster.Uninitialized, MayRun: s.MayRun,
+			Definition: s.Definition, DefinedOn: s.DefinedOn, LastOp: m.LastOp}
 	})
 }
 
@@ -243,9 +244,9 @@ func (m *Machine) probed(ev Probed) {
 		if s.LastOp.N > ev.Op.N {
 			return
 		}
-		m.learn(s, ev.Node, ev.Definitions[name])
 		_, runs := slices.BinarySearch(ev.Running, name)
 		m.settled(name, c, s, ev.Node, runs)
+		m.learn(s, ev.Node, ev.Definitions[name])
 	})
 	if cameUp {
 		m.note(0, "info", "State change: %s UP", m.nodeName(ev.Node))

@@ -1,7 +1,6 @@
 package rgmanager
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -21,6 +20,7 @@ type service struct {
 	// MayRun holds every node that may be running it. See the package comment.
 	MayRun     cluster.NodeIDs
 	Definition string                    // libvirt's XML, for the node that starts it next
+	DefinedOn  cluster.NodeID            // the node whose libvirt has it; 0: not known
 	History    map[cluster.NodeID][]Time `json:",omitempty"` // restarts in place
 	LastOp     Op                        // newest operation on it
 	Job        *job                      `json:",omitempty"` // what is being done with it
@@ -150,21 +150,21 @@ func (m *Machine) blockers(s *service, id cluster.NodeID) cluster.NodeIDs {
 	return ids
 }
 
-// learn keeps a definition: that of the node that had the service last, else
-// any while nobody had it.
-func (m *Machine) learn(s *service, from cluster.NodeID, definition string) {
-	if definition == "" {
-		return
-	}
-	holder := cmp.Or(s.Owner, s.LastOwner)
-	if s.Definition == "" || from == holder || holder == 0 {
-		s.Definition = definition
+// learn takes over a node's definition of a machine: of the node that had the
+// machine last, where an administrator edits it, or of the first that has one.
+func (m *Machine) learn(s *service, from cluster.NodeID, d Definition) {
+	switch {
+	case d.XML == "":
+	case d.Kept && s.Definition == "":
+		s.Definition = d.XML
+	case !d.Kept && (s.DefinedOn == 0 || s.DefinedOn == from):
+		s.Definition, s.DefinedOn = d.XML, from
 	}
 }
 
 func (m *Machine) defined(ev Defined) {
-	if s := m.Services[ev.Service]; s != nil && s.Job == nil {
-		m.learn(s, ev.Node, ev.Definition)
+	if s := m.Services[ev.Service]; s != nil {
+		m.learn(s, ev.Node, Definition{XML: ev.Definition})
 	}
 }
 

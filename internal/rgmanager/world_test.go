@@ -126,7 +126,7 @@ func (w *world) end(a Action) {
 	w.now += 10
 	switch a := a.(type) {
 	case Probe:
-		ev := Probed{Op: a.Op, Node: a.On, At: w.now, Definitions: map[string]string{}}
+		ev := Probed{Op: a.Op, Node: a.On, At: w.now, Definitions: map[string]Definition{}}
 		for _, name := range slices.Sorted(maps.Keys(w.running)) {
 			if w.running[name].Has(a.On) {
 				ev.Running = append(ev.Running, name)
@@ -134,7 +134,7 @@ func (w *world) end(a Action) {
 		}
 		for name, ids := range w.defined {
 			if ids.Has(a.On) {
-				ev.Definitions[name] = "definition of " + name
+				ev.Definitions[name] = Definition{XML: "definition of " + name}
 			}
 		}
 		w.step(ev)
@@ -143,7 +143,7 @@ func (w *world) end(a Action) {
 		for _, q := range a.Services {
 			seen := Sighting{Op: q.Op, Running: w.running[q.Service].Has(a.On), Error: w.failure("find", q.Service, a.On)}
 			if w.defined[q.Service].Has(a.On) {
-				seen.Definition = "definition of " + q.Service
+				seen.Definition.XML = "definition of " + q.Service
 			}
 			ev.Services = append(ev.Services, seen)
 		}
