@@ -63,6 +63,21 @@ func TestXMLOfMemberAndService(t *testing.T) {
 	}
 }
 
+// (clustat, "Text output: members"): whether a configured node is online is
+// asked by its name in any case, whether a member is configured by its exact name.
+func TestNameInAnotherCase(t *testing.T) {
+	st := one()
+	st.Members = append(st.Members, cluster.Member{Name: "NODE2", ID: 2, Configured: true},
+		cluster.Member{Name: "node2", ID: 2, Known: true, Online: true})
+	serve(t, fakeCmand{status: st})
+	got := runOn(t, fixed(), "pipe")
+	for _, want := range []string{" 2 Online\n", " 2 Online, Estranged\n"} {
+		if strings.Count(got.stdout, want) != 1 {
+			t.Errorf("clustat = %s; want one %q", got.stdout, want)
+		}
+	}
+}
+
 func TestTerminal(t *testing.T) {
 	serve(t, fakeCmand{status: one()})
 	heading := func(width int) string { return " Member Name" + strings.Repeat(" ", width/2-11) + "ID   Status\n" }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"fangnetz/internal/cluster"
 )
@@ -68,6 +69,10 @@ func configuredFirst(members []cluster.Member) []entry {
 	for _, m := range members {
 		switch {
 		case m.Configured:
+			// In the ring it may be written otherwise; then both are shown.
+			m.Online = m.Online || slices.ContainsFunc(members, func(o cluster.Member) bool {
+				return o.Known && o.Online && strings.EqualFold(o.Name, m.Name)
+			})
 			in = append(in, entry{Member: m})
 		case m.Known && m.ID == 0:
 			out = append(out, entry{Member: m, quorumDisk: true})
