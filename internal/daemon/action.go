@@ -207,6 +207,9 @@ func (d *Daemon) find(ctx context.Context, a rgmanager.Find, c *conf.Config) rgm
 		default:
 			m := machines[svc.Name]
 			seen.Running, seen.Definition = m.Running, d.definition(m, svc)
+			if m.State == "paused" && m.Reason == "migrating" {
+				seen.Running, seen.Error = false, "it is being migrated"
+			}
 		}
 		ev.Services = append(ev.Services, seen)
 	}

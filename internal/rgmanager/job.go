@@ -52,6 +52,7 @@ type job struct {
 	Asked   cluster.NodeIDs // finding, settling: who has not answered
 	FoundOn cluster.NodeIDs // finding, settling: who runs it
 	Unsure  cluster.NodeIDs // finding, settling: who could not tell
+	Rounds  int             // settling: how often they were asked
 }
 
 // begin starts a job on a service that has none.

@@ -54,7 +54,7 @@ type wait struct {
 	Op      Op
 	On      cluster.NodeID // counts the time
 	For     time.Duration
-	Purpose string // grace, fence
+	Purpose string // grace, fence, settle
 	Node    cluster.NodeID
 }
 
@@ -197,12 +197,13 @@ func (m *Machine) inOrder(visit func(name string, c *conf.Service, s *service)) 
 	}
 }
 
-// wait starts counting time on the senior member.
-func (m *Machine) wait(d time.Duration, purpose string, id cluster.NodeID) {
+// wait starts counting time on the senior member, and returns its name.
+func (m *Machine) wait(d time.Duration, purpose string, id cluster.NodeID) Op {
 	op := m.nextOp()
 	w := &wait{Op: op, On: m.senior(), For: d, Purpose: purpose, Node: id}
 	m.Waits[op.N] = w
 	m.do(Wait{ID: op, On: w.On, For: d})
+	return op
 }
 
 // unwait forgets the waits for a node and a purpose.
@@ -221,5 +222,7 @@ func (m *Machine) elapsed(ev Elapsed) {
 		m.graceOver(w.Node)
 	case "fence":
 		m.fence(w.Node)
+	case "settle":
+		m.settleAgain(w.Op)
 	}
 }

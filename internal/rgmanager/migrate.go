@@ -1,6 +1,8 @@
 package rgmanager
 
 import (
+	"time"
+
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
 )
@@ -18,13 +20,7 @@ func (m *Machine) migrated(name string, c *conf.Service, s *service, ev Done) {
 		m.finish(name, c, s, cluster.RunsOnOriginal)
 	default:
 		m.note(j.On, "err", "Migration of %s to %s failed: %s", name, m.nodeName(j.Prefer), ev.Error)
-		var ends cluster.NodeIDs
-		for _, id := range []cluster.NodeID{j.On, j.Prefer} {
-			if m.Nodes[id] != nil && m.Nodes[id].Up {
-				ends = ends.With(id)
-			}
-		}
-		m.seek(name, s, settling, ends)
+		m.seek(name, s, settling, m.ends(j))
 	}
 }
 
@@ -35,25 +31,54 @@ func (m *Machine) arrived(name string, c *conf.Service, s *service) {
 	m.finish(name, c, s, cluster.Success)
 }
 
+// settleRounds is how often both ends of a broken migration are asked, three
+// seconds apart, while libvirt may still be cleaning up.
+const settleRounds = 10
+
 // settle decides, from what both ends of a broken migration have said, where
 // the machine runs.
 func (m *Machine) settle(name string, c *conf.Service, s *service) {
 	j := s.Job
 	source := j.On
+	sure := len(j.Unsure) == 0 || len(j.FoundOn) == 1 && j.FoundOn.Has(source)
+	if j.Rounds++; (!sure || len(j.FoundOn) > 1) && j.Rounds < settleRounds {
+		j.Op = m.wait(3*time.Second, "settle", source)
+		return
+	}
 	switch {
-	case len(j.FoundOn) == 1 && j.FoundOn.Has(j.Prefer) && !j.Unsure.Has(source):
-		m.arrived(name, c, s)
-	case len(j.FoundOn) == 1 && j.FoundOn.Has(source):
-		m.finish(name, c, s, cluster.RunsOnOriginal)
 	case len(j.FoundOn) > 1:
 		m.note(source, "crit", "%s runs on %d nodes at once; not touching it", name, len(j.FoundOn))
 		m.finish(name, c, s, cluster.Failure)
-	case len(j.Unsure) > 0:
+	case !sure:
 		s.State, s.Changed, s.Owner, s.LastOwner = cluster.Failed, m.Now, 0, source
 		m.note(source, "crit", "cannot tell where %s runs; intervention required", name)
 		m.finish(name, c, s, cluster.Failure)
+	case j.FoundOn.Has(j.Prefer):
+		m.arrived(name, c, s)
+	case j.FoundOn.Has(source):
+		m.finish(name, c, s, cluster.RunsOnOriginal)
 	default: // gone at both ends: recovered like any other that failed
 		m.answer(j.Request, cluster.Failure, 0)
 		m.begin(name, c, s, &job{Kind: recovery, Home: source})
 	}
+}
+
+// settleAgain asks both ends once more.
+func (m *Machine) settleAgain(op Op) {
+	m.inOrder(func(name string, _ *conf.Service, s *service) {
+		if s.Job != nil && s.Job.Phase == settling && s.Job.Op == op {
+			m.seek(name, s, settling, m.ends(s.Job))
+		}
+	})
+}
+
+// ends returns the ends of a migration that can be asked.
+func (m *Machine) ends(j *job) cluster.NodeIDs {
+	var ends cluster.NodeIDs
+	for _, id := range []cluster.NodeID{j.On, j.Prefer} {
+		if n := m.Nodes[id]; n != nil && n.Up {
+			ends = ends.With(id)
+		}
+	}
+	return ends
 }
