@@ -90,7 +90,7 @@ func TestCompletionWithoutCmand(t *testing.T) {
 	if got := offers(t, "clusvcadm -e "); got != "" {
 		t.Errorf("without cmand %q is offered", got)
 	}
-	hang(t)
+	hang(t, "")
 	if got := offers(t, "clustat -s "); got != "" {
 		t.Errorf("with a cmand that hangs %q is offered", got)
 	}

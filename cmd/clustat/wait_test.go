@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -13,27 +14,46 @@ import (
 	"fangnetz/internal/cluster"
 )
 
-// hang lets clustat connect and never answers.
-func hang(t *testing.T) {
+// hang lets clustat connect, says no more than that, and waits.
+func hang(t *testing.T, beginning string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
+	ended := make(chan bool)
+	go func() {
+		defer close(ended)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			if _, err := c.Read(make([]byte, 1)); err == nil { // it asks
+				io.WriteString(c, beginning)
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		<-ended
+	})
 	t.Setenv("CMAND_SOCKET", path)
 }
 
 // (clustat, "Messages")
 func TestHungCmand(t *testing.T) {
-	hang(t)
 	want := result{"", "Timed out waiting for a response from Resource Group Manager\n", 1}
-	for _, args := range [][]string{nil, {"-x"}, {"-Q"}, {"-I"}, {"-i", "1"}, {"-s", "web"}, {"--json"}} {
-		c := fixed()
-		c.patience = 50 * time.Millisecond
-		if got := runOn(t, c, "pipe", args...); got != want {
-			t.Errorf("clustat %q = %+v; want %+v", args, got, want)
+	for _, beginning := range []string{"", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"} {
+		hang(t, beginning)
+		for _, args := range [][]string{nil, {"-x"}, {"-Q"}, {"-I"}, {"-i", "1"}, {"-s", "web"}, {"--json"}} {
+			c := fixed()
+			c.patience = 50 * time.Millisecond
+			if got := runOn(t, c, "pipe", args...); got != want {
+				t.Errorf("clustat %q = %+v; want %+v", args, got, want)
+			}
 		}
 	}
 	if got, want := runOn(t, fixed(), "pipe", "-v"), (result{"clustat version 9\n", "", 0}); got != want {
