@@ -1,7 +1,8 @@
 // Package getopt reads short options as the GNU C library does (getopt(3)):
 // options may be bundled, an argument may stand in the same word or the next,
 // options and operands may be mixed unless POSIXLY_CORRECT is set, and the
-// complaints are the library's. A few long options of ours stand beside them.
+// complaints are the library's. A few long options of ours stand beside them;
+// ParseLong reads those of getopt_long(3).
 package getopt
 
 import (
@@ -39,6 +40,15 @@ func (e *Error) Error() string {
 // option; getopt(3) takes it for a bundle, and so are all others. The walk
 // goes on after an error.
 func Parse(args []string, spec string, long ...string) iter.Seq2[Option, error] {
+	return walk(args, spec, func(name string, _ *[]string) (Option, error, bool) {
+		return Option{Long: name}, nil, slices.Contains(long, name)
+	})
+}
+
+// walk is Parse; long reads a word that begins with two dashes, given without
+// them, and takes its argument from the words that follow. It reports false
+// when the word is a bundle of letters all the same.
+func walk(args []string, spec string, long func(name string, rest *[]string) (Option, error, bool)) iter.Seq2[Option, error] {
 	return func(yield func(Option, error) bool) {
 		args := args // a walk may be repeated
 		_, inOrder := os.LookupEnv("POSIXLY_CORRECT")
@@ -59,11 +69,13 @@ func Parse(args []string, spec string, long ...string) iter.Seq2[Option, error] 
 				}
 				continue
 			}
-			if name, ok := strings.CutPrefix(word, "--"); ok && slices.Contains(long, name) {
-				if !yield(Option{Long: name}, nil) {
-					return
+			if name, ok := strings.CutPrefix(word, "--"); ok {
+				if opt, err, ok := long(name, &args); ok {
+					if !yield(opt, err) {
+						return
+					}
+					continue
 				}
-				continue
 			}
 			for letters := word[1:]; letters != ""; {
 				opt := Option{Letter: letters[0]}
