@@ -35,7 +35,7 @@ test: deps build
 	go test -race -shuffle=on -timeout 30m $(LAB)
 
 check:
-	@test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)"
+	@! gofmt -l $$(git ls-files '*.go') | grep . >&2
 	go vet ./...
 	go tool staticcheck ./...
 	go mod tidy -diff
@@ -51,10 +51,16 @@ bench:
 	go test -run '^$$' -bench . -benchmem $(UNITS)
 
 install: build
-	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/share/man/man5 $(DESTDIR)/usr/share/man/man8
+	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/share/man/man5 $(DESTDIR)/usr/share/man/man8 $(DESTDIR)/usr/lib/systemd/system \
+		$(DESTDIR)/usr/share/bash-completion/completions $(DESTDIR)/usr/share/zsh/vendor-completions
 	install -m 755 $(CLIENTS:%=bin/%) $(DAEMONS:%=bin/%) $(DESTDIR)/usr/sbin
 	for p in $(wildcard man/*.5); do install -m 644 $$p $(DESTDIR)/usr/share/man/man5; done
 	for p in $(wildcard man/*.8); do install -m 644 $$p $(DESTDIR)/usr/share/man/man8; done
+	install -m 644 contrib/systemd/cmand.service $(DESTDIR)/usr/lib/systemd/system
+	for p in clustat clusvcadm; do \
+		install -m 644 contrib/completion/$$p.bash $(DESTDIR)/usr/share/bash-completion/completions/$$p; \
+		install -m 644 contrib/completion/_$$p $(DESTDIR)/usr/share/zsh/vendor-completions; \
+	done
 
 clean:
 	rm -rf bin

@@ -25,7 +25,7 @@ var mayImport = map[string]string{
 	"cmd/cmand":            "cluster conf rgmanager wire member fence hypervisor daemon",
 	"cmd/clustat":          "cluster wire getopt",
 	"cmd/clusvcadm":        "cluster wire getopt",
-	"cmd/ccs_tool":         "conf wire getopt",
+	"cmd/ccs_tool":         "cluster conf wire getopt",
 	"cmd/fence_ack_manual": "wire getopt",
 }
 

@@ -46,7 +46,7 @@ func TestCompletion(t *testing.T) {
 		{"clustat -m ", "/dev/sdb1|node1|node2|other3"},
 		{"clustat -i ", "1|10|2|5"},
 		{"clustat -s vm:web -m o", "other3"},
-		{"clustat --", "--json"},
+		{"clustat --", "--json|--watch"},
 		{"clustat -s vm:nothing", ""},
 		{"clusvcadm -e ", "service:web-front|vm:mail|vm:web|web-front"},
 		{"clusvcadm -e w", "web-front"},

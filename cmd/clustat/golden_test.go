@@ -268,7 +268,7 @@ func runOn(t *testing.T, c *command, width string, args ...string) result {
 	c.stdout, c.stderr = &stdout, &stderr
 	args = append([]string{"clustat"}, args...)
 	if width == "pipe" {
-		exit := c.run(args)
+		exit := c.run(t.Context(), args)
 		return result{stdout.String(), stderr.String(), exit}
 	}
 	columns, err := strconv.Atoi(width)
@@ -282,7 +282,7 @@ func runOn(t *testing.T, c *command, width string, args ...string) result {
 		defer close(read)
 		io.Copy(&stdout, master) // ends with EIO when the other end is closed
 	}()
-	exit := c.run(args)
+	exit := c.run(t.Context(), args)
 	slave.Close()
 	<-read
 	return result{stdout.String(), stderr.String(), exit}

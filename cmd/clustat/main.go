@@ -13,6 +13,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -30,14 +31,14 @@ var version = "unknown" // set by the linker
 const letters = "fIls:m:i:xvQh?" // getopt(3)
 
 // long are the options that the original did not have.
-var long = []string{"json"}
+var long = []string{"json", "watch"}
 
 func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
 
 func run(args []string, stdout, stderr io.Writer) int {
 	c := &command{stdout: stdout, stderr: stderr, now: time.Now, version: version,
 		form: formOf(cluster.ReleaseOf(os.Getenv("RHCS_COMPAT"))), root: os.Geteuid() == 0, patience: 10 * time.Second}
-	return c.run(args)
+	return getopt.Run(args, stdout, stderr, c.run)
 }
 
 // command is one run of clustat.
@@ -52,19 +53,23 @@ type command struct {
 
 // run parses the options and does what they ask for; args begin with the
 // program's name.
-func (c *command) run(args []string) int {
+func (c *command) run(ctx context.Context, args []string) int {
 	program := filepath.Base(args[0])
 	opts := options{form: c.form, user: !c.root}
 	var query byte // the last one of -v, -I, -Q
 	var interval time.Duration
+	watch := false
 	for opt, err := range getopt.Parse(args[1:], letters, long...) {
 		if err != nil {
 			fmt.Fprintf(c.stderr, "%s: %v\n", args[0], err)
 			fmt.Fprintf(c.stdout, c.form.usage, program)
 			return 0
 		}
-		if opt.Long == "json" {
+		switch opt.Long {
+		case "json":
 			opts.json = true
+		case "watch":
+			watch = true
 		}
 		switch opt.Letter {
 		case 'v', 'I', 'Q':
@@ -115,6 +120,9 @@ func (c *command) run(args []string) int {
 	case 'I':
 		fmt.Fprintf(c.stdout, "0x%08x\n", localID(st))
 		return 0
+	}
+	if watch {
+		return c.watch(ctx, opts)
 	}
 	return c.show(st, opts, interval)
 }

@@ -38,8 +38,8 @@ func TestOptionsAreTheSameEverywhere(t *testing.T) {
 	page := file(t, "../../man/clustat.8")
 	const completions = "../../contrib/completion/"
 	for where, got := range map[string][]string{
-		// 3.1.8's, byte for byte: it had no --json and kept -h to itself.
-		"usage": slices.Sorted(slices.Values(append(found(formOf(cluster.Release318).usage, `\B-(\w)\b`), "h", "json"))),
+		// 3.1.8's, byte for byte: it had no --json, no --watch, and kept -h to itself.
+		"usage": slices.Sorted(slices.Values(append(found(formOf(cluster.Release318).usage, `\B-(\w)\b`), "h", "json", "watch"))),
 		"page":  found(page, `(?m)^\.It Fl -?(\w+)(?: Ar \w+)?$`),
 		"bash":  found(regexp.MustCompile(`(?m)printf.* -h .*$`).FindString(file(t, completions+"clustat.bash")), ` --?(\w+)`),
 		"zsh":   found(file(t, completions+"_clustat"), `(?m)^\t'(?:\(-\w\))?--?(\w+)\[`),

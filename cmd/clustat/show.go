@@ -74,3 +74,29 @@ func (c *command) round(st cluster.Status, opts options, clear string) int {
 	c.stdout.Write(b.Bytes())
 	return status
 }
+
+// watch prints what cmand shows, and prints it again whenever it has changed,
+// until a signal comes or cmand ends.
+func (c *command) watch(ctx context.Context, opts options) int {
+	term, err := openTerminal(c.stdout)
+	if err != nil {
+		fmt.Fprintln(c.stderr, err)
+		return 1
+	}
+	opts.columns = term.columns
+	clear := term.clear
+	if opts.json {
+		clear = ""
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	status := 0
+	err = wire.New("").Watch(ctx, func(ev wire.Event) error {
+		status = c.round(ev.Status, opts, clear)
+		return nil
+	})
+	if ctx.Err() != nil {
+		return status
+	}
+	return c.lost(err)
+}

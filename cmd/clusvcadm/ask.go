@@ -31,12 +31,18 @@ func (c *command) ask(ctx context.Context, q request) int {
 			return 1
 		}
 	}
-	fmt.Fprint(c.stdout, progress(q, name))
+	words := progress(q, name)
+	fmt.Fprint(c.stdout, words)
 	if !st.Manager.Running {
 		fmt.Fprintln(c.stdout, "Could not connect to resource group manager")
 		return 1
 	}
+	end := func() {}
+	if q.verb == wire.Migrate {
+		end = c.follow(ctx, words, q.service)
+	}
 	answer, err := c.client.Act(ctx, a)
+	end()
 	if err != nil {
 		return c.lost(err)
 	}

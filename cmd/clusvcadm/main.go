@@ -32,7 +32,7 @@ func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
 func run(args []string, stdout, stderr io.Writer) int {
 	c := &command{stdout: stdout, stderr: stderr, client: wire.New(""), version: version,
 		form: formOf(cluster.ReleaseOf(os.Getenv("RHCS_COMPAT"))), root: os.Geteuid() == 0, patience: 5 * time.Second}
-	return c.run(context.Background(), args)
+	return getopt.Run(args, stdout, stderr, c.run)
 }
 
 // command is one run of clusvcadm.

@@ -10,58 +10,44 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"fangnetz/internal/getopt"
 	"fangnetz/internal/wire"
 )
 
 func main() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
 
-func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
-	app := &cli.App{
-		Name:            filepath.Base(args[0]),
-		SkipFlagParsing: true, // -n alone is an option, and only as the first word
-		HideHelp:        true,
-		HideHelpCommand: true,
-		HideVersion:     true,
-		Writer:          stdout,
-		ErrWriter:       stderr,
-		Action: func(cc *cli.Context) error {
-			words := cc.Args().Slice()
-			if len(words) > 0 && words[0] == "-n" {
-				words = words[1:]
-			}
-			if len(words) == 0 || words[0] == "" || strings.HasPrefix(words[0], "-") {
-				fmt.Fprintf(stdout, usage, args[0])
-				status = 1
-				return nil
-			}
-			node := words[0]
-			fmt.Fprintf(stdout, warning, node)
-			if !absolutely(stdin, stderr) {
-				fmt.Fprintln(stdout, "Aborted.")
-				status = 1
-				return nil
-			}
-			if err := wire.New("").AckFence(cc.Context, node); err != nil {
-				return err
-			}
-			fmt.Fprintln(stdout, "Done")
-			return nil
-		},
-	}
-	if err := app.Run(args); err != nil {
-		fmt.Fprintf(stderr, "%s: %s\n", app.Name, wire.SystemError(err))
-		return 1
-	}
-	return status
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return getopt.Run(args, stdout, stderr, func(ctx context.Context, args []string) int {
+		words := args[1:]
+		if len(words) > 0 && words[0] == "-n" { // an option as the first word alone
+			words = words[1:]
+		}
+		if len(words) == 0 || words[0] == "" || strings.HasPrefix(words[0], "-") {
+			fmt.Fprintf(stdout, usage, args[0])
+			return 1
+		}
+		node := words[0]
+		fmt.Fprintf(stdout, warning, node)
+		if !absolutely(stdin, stderr) {
+			fmt.Fprintln(stdout, "Aborted.")
+			return 1
+		}
+		if err := wire.New("").AckFence(ctx, node); err != nil {
+			fmt.Fprintf(stderr, "%s: %s\n", filepath.Base(args[0]), wire.SystemError(err))
+			return 1
+		}
+		fmt.Fprintln(stdout, "Done")
+		return 0
+	})
 }
 
 const usage = "usage:\n" +

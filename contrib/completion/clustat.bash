@@ -23,7 +23,7 @@ _clustat() {
 		-*s) _clustat_names group ;;
 		-*m) _clustat_names node ;;
 		-*i) printf '%s\n' 1 2 5 10 ;;
-		*) printf '%s\n' -f -h -I -i -l -m -Q -s -v -x --json ;;
+		*) printf '%s\n' -f -h -I -i -l -m -Q -s -v -x --json --watch ;;
 		esac
 	)
 }
