@@ -12,7 +12,7 @@ packages=(
 	fence-agents openipmi ipmitool tgt
 	openssh-server openssh-client
 	iproute2 iputils-ping nftables util-linux procps
-	busybox-static cpio mandoc
+	busybox-static cpio mandoc zsh
 )
 cache=/var/cache/fangnetz
 tmp=
@@ -72,6 +72,12 @@ make_initrd() {
 	mv "$tmp/initrd" "$cache/initrd"
 	rm -rf "$tmp"
 }
+
+# Before anything is fetched: Debian's own Go is too old, and sudo hides another.
+if ! (cd "${init%/*}" && go list -m >/dev/null); then
+	echo 'make deps: Go 1.26 must be on the PATH (https://go.dev/dl); under sudo: sudo env PATH="$PATH" make' >&2
+	exit 1
+fi
 
 wanted=$(missing)
 if [ -n "$wanted" ]; then
