@@ -162,6 +162,15 @@ func (s *story) enable(t *testing.T) {
 		}
 		eventually(t, 60*time.Second, guest+" counts on "+h.Name, counts(t, h, guest))
 	}
+	// Anyone may look; who may not act is told so in the original's words.
+	nobody := []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}
+	if text := run(t, s.host1, append(nobody, "clustat")...); !strings.Contains(text, " vm:vm1 ") {
+		t.Errorf("clustat shows an ordinary user\n%s", text)
+	}
+	out := try(t, s.host1, append(nobody, "clusvcadm", "-d", "vm:vm1")...)
+	if want := "Local machine disabling vm:vm1...Permission denied\n"; out.Exit != 238 || out.Stdout != want {
+		t.Errorf("clusvcadm tells an ordinary user %+v; want %q and 238", out, want)
+	}
 }
 
 // 4: the guest goes on counting, and nothing listens for it.
