@@ -1,8 +1,14 @@
-// Ccs_tool pushes a new cluster.conf to all nodes (ccs_tool(8)).
+// Ccs_tool edits cluster.conf, lists what is in it, and pushes it to all nodes
+// (ccs_tool(8)).
 //
-// Success and the usage go to stdout, every complaint to stderr.
+// What was asked for goes to stdout: lists, values, the usage of the whole.
+// To stderr go complaints, as `ccs_tool: ...`, and the usage of a subcommand,
+// with which a wrong option is answered.
 //
-// Exit status: 0 when it was done, 1 when not.
+// RHCS_COMPAT names the release of RHEL whose forms are taken on (form.go).
+//
+// Exit status: 0 when it was done, and after the usage of a subcommand, wrong
+// options or not; 1 when not; 255 for a query without an answer.
 package main
 
 import (
@@ -10,61 +16,36 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
-	"github.com/urfave/cli/v2"
-
+	"fangnetz/internal/cluster"
 	"fangnetz/internal/wire"
 )
 
 var version = "unknown" // set by the linker
 
-func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
 
-func run(args []string, stdout, stderr io.Writer) (status int) {
-	app := &cli.App{
-		Name:            filepath.Base(args[0]),
-		SkipFlagParsing: true, // -verbose is one word, and must come first
-		HideHelp:        true,
-		HideHelpCommand: true,
-		HideVersion:     true,
-		Writer:          stdout,
-		ErrWriter:       stderr,
-		Action: func(cc *cli.Context) error {
-			c := &command{stdout: stdout, stderr: stderr, client: wire.New("")}
-			status = c.act(cc.Context, args[0], cc.Args().Slice())
-			return nil
-		},
-	}
-	if err := app.Run(args); err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", args[0], err)
-		return 1
-	}
-	return status
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	c := &command{stdin: stdin, stdout: stdout, stderr: stderr, client: wire.New(""), conf: defaultFile,
+		form: formOf(cluster.ReleaseOf(os.Getenv("RHCS_COMPAT")))}
+	return c.act(context.Background(), args[0], args[1:])
 }
+
+// defaultFile is what is edited, listed and queried unless another is named.
+const defaultFile = "/etc/cluster/cluster.conf"
 
 // command is one run of ccs_tool.
 type command struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	client         *wire.Client
+	conf           string // the running configuration
+	form           form
 	verbose        bool
 }
 
-const usage = `Usage:
-  ccs_tool [options] <command>
-
-Options:
-  -verbose            Make some operations print more details.
-  -h                  Print this usage and exit.
-  -V                  Print version information and exit.
-
-Commands:
-  help                Print this usage and exit.
-  update <xml file>   Tells cmand to upgrade to new config file.
-
-`
-
-// act goes by the first word, which is compared exactly (ccs_tool, "Command line").
+// act goes by the first word, which is compared exactly (ccs_tool, "Command
+// line, 3.x").
 func (c *command) act(ctx context.Context, argv0 string, args []string) int {
 	if len(args) > 0 && args[0] == "-verbose" {
 		if c.verbose, args = true, args[1:]; len(args) == 0 {
@@ -74,20 +55,27 @@ func (c *command) act(ctx context.Context, argv0 string, args []string) int {
 	if len(args) == 0 {
 		args = []string{"help"}
 	}
-	switch args[0] {
-	case "-h", "help":
-		fmt.Fprint(c.stdout, usage)
+	word, args := args[0], args[1:]
+	switch {
+	case word == "-h" || word == "help":
+		io.WriteString(c.stdout, c.form.usage)
 		return 0
-	case "-V":
+	case word == "-V":
 		fmt.Fprintf(c.stdout, "%s %s\n", argv0, version)
 		return 0
-	case "update":
-		if len(args) < 2 {
-			return c.tooFew()
-		}
-		return c.update(ctx, args[1])
+	case word == "update" && len(args) == 0, word == "upgrade" && c.form.distributes && len(args) == 0:
+		return c.tooFew()
+	case word == "update":
+		return c.update(ctx, args[0])
+	case word == "upgrade" && c.form.distributes:
+		return c.upgrade(args[0])
+	case word == "query" && c.form.queries:
+		return c.query(ctx, args)
 	}
-	fmt.Fprintf(c.stderr, "Unknown command, %s.\nTry 'ccs_tool help' for help.\n", args[0])
+	if s, ok := c.form.subcommand(word); ok {
+		return c.subcommand(ctx, s, args)
+	}
+	fmt.Fprintf(c.stderr, "Unknown command, %s.\nTry 'ccs_tool help' for help.\n", word)
 	return 1
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"fangnetz/internal/conf"
 	"fangnetz/internal/wire"
 )
 
@@ -37,6 +38,9 @@ func (c *command) push(ctx context.Context, file string) string {
 	if err != nil {
 		return fmt.Sprintf("%s: %s\nUnable to parse %s", file, wire.SystemError(err), path)
 	}
+	if problem := c.flaws(file, path, text); problem != "" {
+		return problem
+	}
 	if c.verbose {
 		for _, m := range st.Members {
 			if m.Online && m.ID != 0 {
@@ -52,6 +56,26 @@ func (c *command) push(ctx context.Context, file string) string {
 		return fmt.Sprintf("No answer from the CCS daemon: %s\nThe update may or may not have been made.", wire.SystemError(err))
 	}
 	return c.outcome(path, answer)
+}
+
+// flaws is what the release said of a file before it asked anybody; elsewhere
+// cmand names all that is wrong, with its place.
+func (c *command) flaws(file, path string, text []byte) string {
+	if !c.form.distributes {
+		return ""
+	}
+	draft, err := conf.Edit(path, text)
+	if err != nil {
+		return complaints(path, text, err) + "Unable to parse " + path
+	}
+	version, ok := draft.Root().Attr("config_version")
+	switch {
+	case !ok || draft.Root().Name() != "cluster":
+		return "Error while retrieving config_version.\nUnable to get the config_version from " + file
+	case strings.Trim(version, "0123456789") != "":
+		return "config_version is not a valid integer.\nUnable to get the config_version from " + file
+	}
+	return ""
 }
 
 // outcome turns cmand's answer into words. Members that did not take the new

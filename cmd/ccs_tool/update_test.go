@@ -57,14 +57,9 @@ func serve(t *testing.T, b wire.Backend, admin bool) {
 	t.Setenv("CMAND_SOCKET", path)
 }
 
-type result struct {
-	stdout, stderr string
-	exit           int
-}
-
 func ccsTool(args ...string) result {
 	var stdout, stderr bytes.Buffer
-	exit := run(append([]string{"ccs_tool"}, args...), &stdout, &stderr)
+	exit := run(append([]string{"ccs_tool"}, args...), strings.NewReader(""), &stdout, &stderr)
 	return result{stdout.String(), stderr.String(), exit}
 }
 

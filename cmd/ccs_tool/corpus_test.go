@@ -1,0 +1,157 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/conf"
+)
+
+// corpus is where cluster.conf files from the field lie, if they are there.
+const corpus = "../../../shared/corpus/conf"
+
+// Every edit of every well-formed file of the corpus changes config_version
+// and one thing more, all else being written as it would be without the edit.
+func TestEditsChangeOneThing(t *testing.T) {
+	files, err := filepath.Glob(corpus + "/*.conf")
+	if err != nil || len(files) == 0 {
+		t.Skip("no corpus here")
+	}
+	done := map[string]int{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		draft, err := conf.Edit(file, text)
+		if err != nil {
+			continue
+		}
+		root := draft.Root()
+		edits := [][]string{
+			{"addnode", "-n", "4000", "-v", "2", "-a", "alt", "new-node"}, {"addfence", "new-fence", "fence_x", "port=1"},
+			{"addservice", "new-service"}, {"addscript", "new-script", "/x"}, {"addip", "192.0.2.250"}, {"addfs", "new-fs", "/dev/x", "/x"},
+			{"addvm", "new-vm", "migrate=live"},
+		}
+		if node, ok := firstOf(root, "name", "clusternodes", "clusternode"); ok {
+			edits = append(edits, []string{"addfdomain", "new-domain", node + "=7"}, []string{"delnode", node})
+		}
+		for command, path := range map[string][]string{
+			"delfence": {"name", "fencedevices", "fencedevice"}, "delservice": {"name", "rm", "service"}, "delvm": {"name", "rm", "vm"},
+			"delscript": {"name", "rm", "resources", "script"}, "delip": {"address", "rm", "resources", "ip"},
+			"delfs": {"name", "rm", "resources", "fs"}, "delfdomain": {"name", "rm", "failoverdomains", "failoverdomain"},
+		} {
+			if name, ok := firstOf(root, path[0], path[1:]...); ok {
+				edits = append(edits, []string{command, name})
+			}
+		}
+		draft.Bump()
+		bumped := string(draft.Bytes())
+		for _, args := range edits {
+			c := &command{form: formOf(cluster.Release318)}
+			got := play(c, append([]string{args[0], "-o-", "-c", file}, args[1:]...)...)
+			if got.exit != 0 || got.stderr != "" {
+				if got.stdout != "" || got.stderr == "" {
+					t.Errorf("%q of %s = %+v; want a complaint alone", args, file, got)
+				}
+				continue // a section is missing, or the name is in use
+			}
+			done[args[0]]++
+			before, after := apart(bumped, got.stdout)
+			less, more := before, after
+			if strings.HasPrefix(args[0], "del") {
+				less, more = after, before
+			}
+			if !emptied.MatchString(less) {
+				t.Errorf("%q of %s changed more than one thing: %q became %q", args, file, before, after)
+			}
+			if name := args[len(args)-1]; strings.HasPrefix(args[0], "del") && !strings.Contains(more, name) && !strings.ContainsAny(name, `&<>"`) {
+				t.Errorf("%q of %s took out %q", args, file, more)
+			}
+		}
+	}
+	t.Logf("%v", done)
+	for _, name := range []string{"addnode", "delnode", "addfence", "delfence", "addservice", "delservice", "addscript", "addip", "delip", "addfs", "addfdomain", "delfdomain", "addvm", "delvm"} {
+		if done[name] < 2 {
+			t.Errorf("%s was done %d times", name, done[name])
+		}
+	}
+}
+
+// emptied is what an element loses when it is no longer empty, or gets when it
+// becomes so.
+var emptied = regexp.MustCompile(`^/?\s*$`)
+
+// apart cuts what two texts have in common at their beginnings and ends.
+func apart(a, b string) (string, string) {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	a, b = a[n:], b[n:]
+	n = 0
+	for n < min(len(a), len(b)) && a[len(a)-1-n] == b[len(b)-1-n] {
+		n++
+	}
+	return a[:len(a)-n], b[:len(b)-n]
+}
+
+// firstOf is an attribute of the first element at the path.
+func firstOf(e conf.Element, key string, path ...string) (string, bool) {
+	for _, name := range path {
+		var ok bool
+		if e, ok = e.First(name); !ok {
+			return "", false
+		}
+	}
+	return e.Attr(key)
+}
+
+// Numbers go to the nodes that lack one, and to nobody else.
+func TestAddNodeIDsOverTheCorpus(t *testing.T) {
+	files, err := filepath.Glob(corpus + "/*.conf")
+	if err != nil || len(files) == 0 {
+		t.Skip("no corpus here")
+	}
+	id := regexp.MustCompile(` nodeid="[^"]*"`)
+	done := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		draft, err := conf.Edit(file, text)
+		if err != nil {
+			continue
+		}
+		draft.Bump()
+		got := play(&command{form: formOf(cluster.Release318)}, "addnodeids", "-o-", "-c", file)
+		if got.exit != 0 {
+			continue
+		}
+		done++
+		if id.ReplaceAllString(got.stdout, "") != id.ReplaceAllString(string(draft.Bytes()), "") {
+			t.Errorf("%s: more than numbers has changed", file)
+		}
+		after, err := conf.Edit(file, []byte(got.stdout))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes, _ := after.Root().First("clusternodes")
+		before, _ := draft.Root().First("clusternodes")
+		old := before.All("clusternode")
+		for i, n := range nodes.All("clusternode") {
+			was, _ := old[i].Attr("nodeid")
+			if now, _ := n.Attr("nodeid"); conf.Atoi(now) == 0 || conf.Atoi(was) != 0 && now != was {
+				t.Errorf("%s: nodeid %q became %q", file, was, now)
+			}
+		}
+	}
+	if done < 100 {
+		t.Errorf("%d files were given numbers; want more", done)
+	}
+}
