@@ -43,7 +43,10 @@ fi
 # A read that times out sleeps without starting a process.
 mkfifo /never
 exec 3<>/never
-boot=$(cat /proc/sys/kernel/random/boot_id)
+boot=
+until [ -n "$boot" ]; do # a guest migrated while it boots has been seen to read nothing
+	boot=$(cat /proc/sys/kernel/random/boot_id)
+done
 seq=0
 while :; do
 	seq=$((seq + 1))
