@@ -35,6 +35,9 @@ func (c *command) push(ctx context.Context, file string) string {
 		return "Unable to connect to the CCS daemon: " + wire.SystemError(err)
 	}
 	text, err := os.ReadFile(path)
+	if err != nil && c.form.distributes {
+		return fmt.Sprintf("I/O warning : failed to load external entity \"%s\"\nUnable to parse %s", path, path)
+	}
 	if err != nil {
 		return fmt.Sprintf("%s: %s\nUnable to parse %s", file, wire.SystemError(err), path)
 	}

@@ -13,8 +13,9 @@ import (
 func parseQuery(args []string) iter.Seq2[getopt.Option, error] { return getopt.Parse(args, "n") }
 
 // selectFull finds the first value that an XPath selects. An attribute gives
-// its value, an element its first text, of which the running configuration
-// has none; @* and child::* in the path put the name before it.
+// its value, an element its first text; @* and child::* in the path put the
+// name before it. The original looked at a dump of the configuration that
+// held no text but a line break behind each start tag with others inside.
 func selectFull(root conf.Element, path string) (value string, err error) {
 	if !strings.HasPrefix(path, "/") {
 		return "", errInvalid
@@ -42,10 +43,20 @@ func selectFull(root conf.Element, path string) (value string, err error) {
 		if a.Value != "" {
 			return a.Value, nil
 		}
-	case at.parent != nil && strings.Contains(path, "child::*"):
-		return at.name + "=", nil
+	case at.parent == nil:
+	case strings.Contains(path, "child::*"):
+		return at.name + "=" + lineBreak(at), nil
+	case len(at.children) > 0:
+		return lineBreak(at), nil
 	}
 	return "", errNoData
+}
+
+func lineBreak(n *node) string {
+	if len(n.children) > 0 {
+		return "\n"
+	}
+	return ""
 }
 
 // node is an element, or the document around the root.
