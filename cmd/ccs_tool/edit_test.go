@@ -41,7 +41,7 @@ func TestMachinesAndPriorities(t *testing.T) {
 		want string // in stdout, or stderr
 		exit int
 	}{
-		{"machine", []string{"addvm", "web"}, "  <vm name=\"web\" autostart=\"1\" recovery=\"relocate\"/></rm>", 0},
+		{"machine", []string{"addvm", "web"}, "  <vm name=\"web\" autostart=\"1\"/></rm>", 0},
 		{"machine with attributes", []string{"addvm", "-a", "0", "-x", "1", "-r", "restart", "web", "path=/a=b", "migrate=live"},
 			`<vm name="web" autostart="0" exclusive="1" recovery="restart" path="/a=b" migrate="live"/></rm>`, 0},
 		{"machine twice", []string{"addvm", "old"}, "ccs_tool: vm old already exists in c\n\n", 1},

@@ -136,13 +136,14 @@ func lsService(w io.Writer, root conf.Element, q request) error {
 	}
 	fmt.Fprintln(w, "Name                             Autostart Exclusive Recovery")
 	for _, s := range rm.All("service") {
-		serviceRow(w, s)
+		serviceRow(w, s, "0") // the original's word for none, though the service does start
 	}
 	return nil
 }
 
-func serviceRow(w io.Writer, s conf.Element) {
-	fmt.Fprintf(w, "%s       %3d       %3d %s\n", left(text(s, "name"), 32), integer(s, "autostart", "0"),
+// serviceRow is one line; autostart is what counts when the service has none.
+func serviceRow(w io.Writer, s conf.Element, autostart string) {
+	fmt.Fprintf(w, "%s       %3d       %3d %s\n", left(text(s, "name"), 32), integer(s, "autostart", autostart),
 		integer(s, "exclusive", "0"), or(s, "recovery", "-"))
 }
 
@@ -156,7 +157,7 @@ func lsVM(w io.Writer, root conf.Element, q request) error {
 	}
 	fmt.Fprintln(w, "Name                             Autostart Exclusive Recovery")
 	for _, vm := range rm.All("vm") {
-		serviceRow(w, vm)
+		serviceRow(w, vm, "1")
 		if q.has('v') {
 			properties(w, "  Properties: ", vm, "name", "autostart", "exclusive", "recovery")
 		}

@@ -101,6 +101,9 @@ func addService(root conf.Element, q request) error {
 	if err != nil {
 		return err
 	}
+	if _, ok := q.options['r']; !ok { // not the agent's default, but what the original wrote
+		attrs = append(attrs, conf.Attr{Key: "recovery", Value: "relocate"})
+	}
 	inside := rm.Add("service", attrs...)
 	for _, r := range refs {
 		if ref, ok := q.options[r.letter]; ok {
@@ -129,7 +132,10 @@ func serviceAttrs(rm conf.Element, q request) ([]conf.Attr, error) {
 	if exclusive, ok := q.options['x']; ok {
 		attrs = append(attrs, conf.Attr{Key: "exclusive", Value: exclusive})
 	}
-	return append(attrs, conf.Attr{Key: "recovery", Value: q.or('r', "relocate")}), nil
+	if recovery, ok := q.options['r']; ok {
+		attrs = append(attrs, conf.Attr{Key: "recovery", Value: recovery})
+	}
+	return attrs, nil
 }
 
 // addResource adds an element to <resources>; where says how the missing
