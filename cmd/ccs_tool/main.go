@@ -18,6 +18,7 @@ import (
 	"os"
 
 	"fangnetz/internal/cluster"
+	"fangnetz/internal/getopt"
 	"fangnetz/internal/wire"
 )
 
@@ -28,7 +29,9 @@ func main() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	c := &command{stdin: stdin, stdout: stdout, stderr: stderr, client: wire.New(""), conf: defaultFile,
 		form: formOf(cluster.ReleaseOf(os.Getenv("RHCS_COMPAT")))}
-	return c.act(context.Background(), args[0], args[1:])
+	return getopt.Run(args, stdout, stderr, func(ctx context.Context, args []string) int {
+		return c.act(ctx, args[0], args[1:])
+	})
 }
 
 // defaultFile is what is edited, listed and queried unless another is named.
