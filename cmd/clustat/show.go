@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
+	"reflect"
 	"syscall"
 	"time"
 
@@ -91,8 +92,12 @@ func (c *command) watch(ctx context.Context, opts options) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	status := 0
+	var last *cluster.Status
 	err = wire.New("").Watch(ctx, func(ev wire.Event) error {
-		status = c.round(ev.Status, opts, clear)
+		if last == nil || !reflect.DeepEqual(ev.Status, *last) { // else a migration has come further
+			last = &ev.Status
+			status = c.round(ev.Status, opts, clear)
+		}
 		return nil
 	})
 	if ctx.Err() != nil {

@@ -19,8 +19,8 @@ type changing struct{ wire.Backend }
 func (changing) Status(context.Context) (cluster.Status, error) { return standing("node1"), nil }
 
 func (changing) Watch(_ context.Context, emit func(wire.Event) error) error {
-	for _, name := range []string{"node1", "node2"} {
-		if err := emit(wire.Event{Status: standing(name)}); err != nil {
+	for i, name := range []string{"node1", "node1", "node2"} { // the second is a migration's progress
+		if err := emit(wire.Event{Status: standing(name), Migrations: make([]wire.Migration, i%2)}); err != nil {
 			return err
 		}
 	}
