@@ -72,7 +72,7 @@ func (d *Daemon) do(ctx context.Context, a rgmanager.Action) {
 		return
 	}
 	d.log.Info("action", "what", a.String())
-	m, c := d.replica.machine, d.conf()
+	c := d.conf()
 	switch a := a.(type) {
 	case rgmanager.Probe:
 		d.wg.Go(func() { d.probe(ctx, a, c) })
@@ -111,7 +111,7 @@ func (d *Daemon) do(ctx context.Context, a rgmanager.Action) {
 	case rgmanager.Depart:
 		d.depart = true
 	default:
-		d.log.Error("no way to carry out", "what", a.String(), "machine", m != nil)
+		d.log.Error("no way to carry out", "what", a.String())
 	}
 }
 
@@ -258,6 +258,7 @@ func (d *Daemon) fence(ctx context.Context, a rgmanager.Fence, c *conf.Config) {
 		if ctx2.Err() != nil {
 			return // not wanted any more
 		}
+		d.ask(ctx, func() { delete(d.tasks.fencing, a.Op) }) // attempts may go on for days
 		ev := rgmanager.Fenced{Op: a.Op, Victim: a.Victim, At: now()}
 		if err != nil {
 			d.log.Error("fencing failed", "node", a.Victim, "err", err)

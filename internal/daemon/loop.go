@@ -105,7 +105,9 @@ func (d *Daemon) carryOut(ctx context.Context, out output) error {
 			d.timer.Reset(roundTime)
 		}
 	}
-	d.keepDefinitions()
+	if len(out.Events) > 0 { // nothing else changes what the machine knows
+		d.keepDefinitions()
+	}
 	d.tell(out)
 	return nil
 }

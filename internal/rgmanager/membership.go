@@ -140,9 +140,6 @@ func (m *Machine) dissolve(wasQuorate bool) {
 	}
 	m.inOrder(func(name string, _ *conf.Service, s *service) {
 		m.abandon(s, cluster.NoQuorum)
-		for _, r := range s.Queue {
-			m.answer(&r, cluster.NoQuorum, 0)
-		}
 		for _, id := range s.MayRun {
 			if m.Nodes[id].Up {
 				m.do(Stop{Op: m.nextOp(), On: id, Service: name, Hard: true})
