@@ -20,6 +20,7 @@ var mayImport = map[string]string{
 	"internal/hypervisor":  "cluster conf",
 	"internal/daemon":      "cluster conf rgmanager wire",
 	"internal/daemontest":  "cluster conf daemon wire",
+	"internal/wiretest":    "wire",
 	"internal/lab":         "",
 	"internal/lab/demo":    "lab",
 	"cmd/cmand":            "cluster conf rgmanager wire member fence hypervisor daemon",

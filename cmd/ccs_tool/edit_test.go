@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"fangnetz/internal/cluster"
+	"fangnetz/internal/wiretest"
 )
 
 const two = `<?xml version="1.0"?>
@@ -178,7 +179,7 @@ func TestQuery(t *testing.T) {
 	if got := play(c, "query", "/cluster/@name"); got != (result{"", "Unable to connect to ccs\n", 1}) {
 		t.Errorf("without cmand: %+v", got)
 	}
-	serve(t, &fakeCmand{}, true)
+	wiretest.Serve(t, &fakeCmand{}, true)
 	if got := play(c, "query", "-n"); got != (result{"", queryUsage, 1}) {
 		t.Errorf("without a path: %+v", got)
 	}

@@ -20,6 +20,7 @@ import (
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
 	"fangnetz/internal/wire"
+	"fangnetz/internal/wiretest"
 )
 
 // differences are the cases that we answer otherwise, and why. An answer that
@@ -228,9 +229,9 @@ func check(t *testing.T, compat string, g *golden) {
 		if err := os.WriteFile(c.conf, []byte(g.run), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		serve(t, &fakeCmand{}, true)
+		wiretest.Serve(t, &fakeCmand{}, true)
 	case g.state.Daemon.Reachable:
-		serve(t, &stateCmand{t: t, state: g.state}, true)
+		wiretest.Serve(t, &stateCmand{t: t, state: g.state}, true)
 	default:
 		refuseConnections(t)
 	}

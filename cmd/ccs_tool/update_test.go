@@ -11,6 +11,7 @@ import (
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/wire"
+	"fangnetz/internal/wiretest"
 )
 
 // fakeCmand answers every update alike.
@@ -34,27 +35,6 @@ func (f *fakeCmand) Update(_ context.Context, file string, text []byte) (wire.Up
 		panic(http.ErrAbortHandler) // the connection breaks
 	}
 	return f.answer, f.err
-}
-
-// serve has b answer on the socket that CMAND_SOCKET names until the test ends.
-func serve(t *testing.T, b wire.Backend, admin bool) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "s")
-	l, err := wire.Listen(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	s := &wire.Server{Backend: b, Admin: func(uid, gid uint32) bool { return admin }}
-	go func() { ended <- s.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	t.Setenv("CMAND_SOCKET", path)
 }
 
 func ccsTool(args ...string) result {
@@ -121,7 +101,7 @@ func TestUpdate(t *testing.T) {
 				t.Fatal(err)
 			}
 			fake := &fakeCmand{answer: c.answer, err: c.err, broken: c.broken, took: make(chan string, 1)}
-			serve(t, fake, true)
+			wiretest.Serve(t, fake, true)
 			got := ccsTool("update", "new.conf")
 			got.stderr = strings.ReplaceAll(got.stderr, dir, "@CWD@")
 			if got != c.want {
@@ -144,7 +124,7 @@ func TestUpdateThatIsNotSent(t *testing.T) {
 	if got := ccsTool("update", "new.conf"); got != want {
 		t.Errorf("without cmand: %+v; want %+v", got, want)
 	}
-	serve(t, &fakeCmand{}, false)
+	wiretest.Serve(t, &fakeCmand{}, false)
 	want = result{"", "The CCS daemon refuses: Permission denied\n" + failed, 1}
 	if got := ccsTool("update", "new.conf"); got != want {
 		t.Errorf("as an ordinary user: %+v; want %+v", got, want)
@@ -166,7 +146,7 @@ func TestVerboseNamesMembersOnline(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	serve(t, &fakeCmand{answer: wire.UpdateAnswer{From: 1, To: 2}, took: make(chan string, 1)}, true)
+	wiretest.Serve(t, &fakeCmand{answer: wire.UpdateAnswer{From: 1, To: 2}, took: make(chan string, 1)}, true)
 	want := result{"Processing node: node1\nConfig file updated from version 1 to 2\n\nUpdate complete.\n", "", 0}
 	if got := ccsTool("-verbose", "update", file); got != want {
 		t.Errorf("ccs_tool -verbose update = %+v; want %+v", got, want)

@@ -101,7 +101,7 @@ func TestCompletionWithoutCmand(t *testing.T) {
 func TestCompletionForZsh(t *testing.T) {
 	zsh, err := exec.LookPath("zsh")
 	if err != nil {
-		t.Skip("zsh is not installed")
+		t.Fatal("zsh is not installed; run make deps")
 	}
 	onPath(t)
 	serve(t, fakeCmand{status: three()})

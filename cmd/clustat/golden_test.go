@@ -21,6 +21,7 @@ import (
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/wire"
+	"fangnetz/internal/wiretest"
 )
 
 // differences are the kinds of cases that we answer otherwise, and why.
@@ -199,21 +200,7 @@ func (f fakeCmand) Status(context.Context) (cluster.Status, error) { return f.st
 // serve has b answer on the socket that CMAND_SOCKET names until the test ends.
 func serve(t testing.TB, b wire.Backend) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "s")
-	l, err := wire.Listen(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- (&wire.Server{Backend: b}).Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	t.Setenv("CMAND_SOCKET", path)
+	wiretest.Serve(t, b, false) // clustat only looks
 }
 
 // absent makes connections fail as they did in the case.

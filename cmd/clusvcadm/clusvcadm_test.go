@@ -10,6 +10,7 @@ import (
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/wire"
+	"fangnetz/internal/wiretest"
 )
 
 // (clusvcadm, "Member names"), with the members that each name is held against.
@@ -48,7 +49,7 @@ func TestTarget(t *testing.T) {
 func TestOrdinaryUserIsDenied(t *testing.T) {
 	fake := new(fakeCmand)
 	fake.Rgmanager.Reachable = true
-	serveAs(t, fake, false)
+	wiretest.Serve(t, fake, false)
 	for _, c := range []struct {
 		option, said string
 		exit         int

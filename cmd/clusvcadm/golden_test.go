@@ -20,6 +20,7 @@ import (
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/wire"
+	"fangnetz/internal/wiretest"
 )
 
 // differences are the kinds of cases that we answer otherwise, and why.
@@ -172,28 +173,7 @@ func wanted(t *testing.T, text string) []wire.Action {
 }
 
 // serve has b answer on the socket that CMAND_SOCKET names until the test ends.
-func serve(t *testing.T, b wire.Backend) { serveAs(t, b, true) }
-
-// serveAs takes every caller for an administrator, or for none.
-func serveAs(t *testing.T, b wire.Backend, admin bool) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "s")
-	l, err := wire.Listen(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	s := &wire.Server{Backend: b, Admin: func(uid, gid uint32) bool { return admin }}
-	go func() { ended <- s.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	t.Setenv("CMAND_SOCKET", path)
-}
+func serve(t *testing.T, b wire.Backend) { wiretest.Serve(t, b, true) }
 
 // absent makes connections fail as they did in the case.
 func absent(t *testing.T, errno string) {

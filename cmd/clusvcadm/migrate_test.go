@@ -13,6 +13,7 @@ import (
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/wire"
+	"fangnetz/internal/wiretest"
 )
 
 // moving is a fake cmand that is half-way through a migration until it was
@@ -50,7 +51,7 @@ func (m *moving) begin(t *testing.T) {
 		Local  bool
 	}{"node2", 2, true, false})
 	m.watched = make(chan bool)
-	serveAs(t, m, true)
+	wiretest.Serve(t, m, true)
 }
 
 func TestMigrationIsFollowedOnATerminal(t *testing.T) {

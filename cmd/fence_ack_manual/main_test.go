@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"fangnetz/internal/wire"
+	"fangnetz/internal/wiretest"
 )
 
 // fakeCmand waits for node2 alone.
@@ -24,27 +25,6 @@ func (f *fakeCmand) AckFence(_ context.Context, node string) error {
 	}
 	f.acked <- node
 	return nil
-}
-
-// serve answers on the socket that CMAND_SOCKET names until the test ends.
-func serve(t *testing.T, b wire.Backend, admin bool) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "s")
-	l, err := wire.Listen(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	s := &wire.Server{Backend: b, Admin: func(uid, gid uint32) bool { return admin }}
-	go func() { ended <- s.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	t.Setenv("CMAND_SOCKET", path)
 }
 
 type result struct {
@@ -64,7 +44,7 @@ func warned(node string) string {
 
 func TestOnlyAbsolutelyGoesOn(t *testing.T) {
 	fake := &fakeCmand{acked: make(chan string, 1)}
-	serve(t, fake, true)
+	wiretest.Serve(t, fake, true)
 	for _, answer := range []string{"absolutely\n", " absolutely \n", "absolutely"} {
 		if got, want := ack(answer, "node2"), (result{warned("node2") + "Done\n", "", 0}); got != want {
 			t.Errorf("answered %q: %+v; want %+v", answer, got, want)
@@ -91,11 +71,11 @@ func TestRefusalsAreErrors(t *testing.T) {
 	if got, want := ack(yes, "node2"), (result{warned("node2"), "fence_ack_manual: No such file or directory\n", 1}); got != want {
 		t.Errorf("without cmand: %+v; want %+v", got, want)
 	}
-	serve(t, &fakeCmand{}, true)
+	wiretest.Serve(t, &fakeCmand{}, true)
 	if got, want := ack(yes, "node1"), (result{warned("node1"), "fence_ack_manual: node1 is not waiting to be fenced\n", 1}); got != want {
 		t.Errorf("node that does not wait: %+v; want %+v", got, want)
 	}
-	serve(t, &fakeCmand{}, false)
+	wiretest.Serve(t, &fakeCmand{}, false)
 	if got, want := ack(yes, "node2"), (result{warned("node2"), "fence_ack_manual: Permission denied\n", 1}); got != want {
 		t.Errorf("as an ordinary user: %+v; want %+v", got, want)
 	}
