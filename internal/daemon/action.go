@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -229,8 +230,14 @@ func errNoAgents(svc *conf.Service) error {
 	return fmt.Errorf("this release runs virtual machines only, not %s", svc.FullName())
 }
 
+// errRemoved answers for a service that a new configuration has just removed.
+var errRemoved = errors.New("the service is not in cluster.conf any more")
+
 func (d *Daemon) start(ctx context.Context, svc *conf.Service, definition string) error {
-	if svc.VM == nil {
+	switch {
+	case svc == nil:
+		return errRemoved
+	case svc.VM == nil:
 		return errNoAgents(svc)
 	}
 	return d.o.Hypervisor.Start(ctx, *svc, definition)
@@ -238,6 +245,8 @@ func (d *Daemon) start(ctx context.Context, svc *conf.Service, definition string
 
 func (d *Daemon) stop(ctx context.Context, svc *conf.Service, hard bool) error {
 	switch {
+	case svc == nil:
+		return errRemoved
 	case svc.VM == nil:
 		return nil // never started, see start
 	case hard:

@@ -17,10 +17,14 @@ const progressTime = 500 * time.Millisecond
 // migrate moves a machine, tells all nodes how far it has come, and logs what
 // it cost.
 func (d *Daemon) migrate(ctx context.Context, a rgmanager.Migrate, c *conf.Config) rgmanager.Done {
+	svc, to := c.Service(a.Service), c.NodeByID(a.To)
+	if svc == nil || to == nil {
+		return done(errRemoved)
+	}
 	began := time.Now()
 	var told time.Time
 	var last cluster.Progress
-	here, err := d.o.Hypervisor.Migrate(ctx, *c.Service(a.Service), c.NodeByID(a.To).Name, func(p cluster.Progress) {
+	here, err := d.o.Hypervisor.Migrate(ctx, *svc, to.Name, func(p cluster.Progress) {
 		last = p
 		if p.Remaining > 0 && time.Since(told) < progressTime {
 			return
