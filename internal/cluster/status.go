@@ -39,13 +39,14 @@ type Manager struct {
 type Member struct {
 	Name         string `json:"name"`
 	ID           NodeID `json:"id"`
-	Configured   bool   `json:"configured"`    // in cluster.conf
-	Known        bool   `json:"known"`         // the ring knows or knew it
-	Online       bool   `json:"online"`        // in the ring now
-	Local        bool   `json:"local"`         //
-	Manager      bool   `json:"manager"`       // its cmand is up
-	Master       bool   `json:"master"`        // event master (central processing)
-	QuorumDevice bool   `json:"quorum_device"` //
+	Configured   bool   `json:"configured"`        // in cluster.conf
+	Known        bool   `json:"known"`             // the ring knows or knew it
+	Online       bool   `json:"online"`            // in the ring now
+	Local        bool   `json:"local"`             //
+	Manager      bool   `json:"manager"`           // its cmand is up
+	Master       bool   `json:"master"`            // event master (central processing)
+	QuorumDevice bool   `json:"quorum_device"`     //
+	Drained      bool   `json:"drained,omitempty"` // clusvcadm --drain: nothing is started there
 }
 
 // Service is one line of clustat's service table.
@@ -57,6 +58,9 @@ type Service struct {
 	LastOwner      NodeID `json:"last_owner"` // 0: nobody
 	Restarts       int    `json:"restarts"`
 	LastTransition int64  `json:"last_transition"` // seconds since the epoch, 0: never
+	// Seen is set when the machine was seen on several nodes at once: on all
+	// of these. Until that is cleared it is neither started nor migrated.
+	Seen NodeIDs `json:"seen,omitempty"`
 }
 
 // Fencing is one node that is waiting to be fenced or being fenced.

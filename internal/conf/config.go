@@ -32,6 +32,15 @@ type Config struct {
 	Domains            []FailoverDomain
 	Services           []Service     // vm and service, in file order
 	StatusPollInterval time.Duration // 10 s
+	Limits             Limits
+}
+
+// Limits say how many operations a node may have under way at a time. They are
+// ours: <rm max_starts max_stops max_migrations>.
+type Limits struct {
+	Starts     int // 4
+	Stops      int // 8
+	Migrations int // 2; a migration counts at both ends
 }
 
 // Totem holds corosync's own settings.

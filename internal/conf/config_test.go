@@ -66,6 +66,7 @@ func TestArticle(t *testing.T) {
 		Services: []Service{vm("vm1", "kvm-node1"), vm("vm2", "kvm-node2"), vm("vm3", "kvm-node1"), vm("vm4", "kvm-node2")},
 
 		StatusPollInterval: 10 * time.Second,
+		Limits:             Limits{Starts: 4, Stops: 8, Migrations: 2},
 	}
 	// The id by hand: FNV-1a of the name, folded.
 	h := uint32(0x811c9dc5)
@@ -86,7 +87,7 @@ func TestEverySettingIsRead(t *testing.T) {
 <clusternodes><clusternode name="n1" nodeid="3" votes="2"><altname name="n1-b"/><fence><method name="1"><device name="f" port="1"/></method></fence>
 <unfence><device name="f" port="1" action="on"/></unfence></clusternode></clusternodes>
 <fencedevices><fencedevice name="f" agent="fence_f"/></fencedevices>
-<rm status_poll_interval="3"><vm name="v" autostart="0" exclusive="yes" recovery="relocate" max_restarts="3" restart_expire_time="5m"
+<rm status_poll_interval="3" max_starts="1" max_stops="2" max_migrations="3"><vm name="v" autostart="0" exclusive="yes" recovery="relocate" max_restarts="3" restart_expire_time="5m"
  depend="vm:w" depend_mode="soft" priority="4" xmlfile="/x" path="/p" snapshot="/s" migrate="pause" migrate_options="--o" tunnelled="1"
  migration_mapping="a:b" use_virsh="1" status_program="/bin/true" hypervisor="qemu" hypervisor_uri="qemu:///x" migration_uri="qemu+ssh://%s/x"
  no_kill="yes"><action name="start" timeout="10"/><action name="stop" timeout="1m"/><action name="migrate" timeout="1h"/><action name="status" interval="9"/></vm>
@@ -103,6 +104,7 @@ func TestEverySettingIsRead(t *testing.T) {
 			Fence:   []FenceMethod{{Name: "1", Devices: []Device{{Name: "f", Attrs: []Attr{{"port", "1"}}}}}},
 			Unfence: []Device{{Name: "f", Attrs: []Attr{{"port", "1"}, {"action", "on"}}}}}},
 		StatusPollInterval: 3 * time.Second,
+		Limits:             Limits{Starts: 1, Stops: 2, Migrations: 3},
 		Services: []Service{
 			{Type: "vm", Name: "v", Exclusive: 1, Recovery: "relocate", MaxRestarts: 3, RestartExpire: 5 * time.Minute,
 				Depend: "vm:w", DependMode: "soft", Priority: 4, VM: &VM{XMLFile: "/x", Path: "/p", Snapshot: "/s", Migrate: "pause",
@@ -164,6 +166,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		{"quorum disk", `<clusternodes>`, `<quorumd label="q"/><clusternodes>`, `warning: quorumd is not run: a quorum disk has no votes here`, 0},
 		{"poll interval 0", `<rm>`, `<rm status_poll_interval="0">`, `warning: status_poll_interval 0 is ignored: expected at least 1`, 0},
 		{"domain missing", `<rm>`, `<rm><vm name="v" domain="d"/>`, `warning: domain "d" of vm:v does not exist: all nodes count alike`, 0},
+		{"limit 0", `<rm>`, `<rm max_starts="0">`, `warning: max_starts 0 does not count: expected a number from 1`, 0},
 		{"dependency missing", `<rm>`, `<rm><vm name="v" depend="vm:w"/>`, `warning: vm:v depends on "vm:w", which does not exist`, 0},
 		{"reference to nothing", `<rm>`, `<rm><vm ref="v"/>`, `warning: reference to nonexistent resource "v" (type vm): it is not read`, 0},
 		{"service of another type", `<rm>`, `<rm><script name="s"/>`, `warning: <script> in <rm> is not run: expected <vm> or <service>`, 0},

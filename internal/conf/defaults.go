@@ -26,6 +26,7 @@ func defaults() settings {
 				CleanStart:    false,           // same
 			},
 			StatusPollInterval: 10 * time.Second, // rgmanager, "Configuration of the rm section"
+			Limits:             Limits{Starts: 4, Stops: 8, Migrations: 2},
 		},
 		node: Node{Votes: 1}, // cluster.conf, "clusternodes, clusternode, altname"
 		services: map[string]Service{

@@ -17,6 +17,12 @@ func (r *reader) manager(rm *etree.Element, c *Config) {
 		return
 	}
 	r.ticks(rm, "status_poll_interval", time.Second, 1, &c.StatusPollInterval)
+	for key, to := range map[string]*int{"max_starts": &c.Limits.Starts, "max_stops": &c.Limits.Stops, "max_migrations": &c.Limits.Migrations} {
+		if n := *to; r.number(rm, key, to) && *to < 1 {
+			r.warn(rm, key, "%s %d does not count: expected a number from 1", key, *to)
+			*to = n
+		}
+	}
 	r.domains(r.one(rm, "failoverdomains"), c)
 	shared := map[string]*etree.Element{} // of <resources>, by full name
 	if resources := r.one(rm, "resources"); resources != nil {

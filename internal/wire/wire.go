@@ -61,8 +61,10 @@ const (
 	Freeze     Verb = "freeze"
 	Unfreeze   Verb = "unfreeze"
 	Convalesce Verb = "convalesce"
-	Lock       Verb = "lock"   // the whole cluster, no service
-	Unlock     Verb = "unlock" // the whole cluster, no service
+	Lock       Verb = "lock"    // the whole cluster, no service
+	Unlock     Verb = "unlock"  // the whole cluster, no service
+	Drain      Verb = "drain"   // a node, Target: everything off, nothing on
+	Undrain    Verb = "undrain" // and back to where it was
 )
 
 // Action is a request of clusvcadm. A verb that the daemon does not know is
