@@ -91,6 +91,9 @@ type Daemon struct {
 	heard map[cluster.NodeID]time.Time // the loop's: when a member was last heard
 	alone time.Time                    // the loop's: until then this daemon could not listen
 
+	entered entrances // the loop's
+	past    *history
+
 	watchers   map[chan struct{}]bool    // the loop's: poked when something has changed
 	migrations map[string]wire.Migration // the loop's: under way, by service
 
@@ -116,14 +119,15 @@ func New(o Options, config string) *Daemon {
 	local := o.Channel.Local()
 	return &Daemon{
 		o: o, local: local, log: o.Log,
-		replica:  newReplica(local, o.Boot, config, o.Wary),
-		asks:     make(chan func()),
-		stopped:  make(chan struct{}),
-		outbox:   make(chan []byte),
-		leave:    make(chan struct{}),
-		written:  map[string]string{},
-		waiting:  map[string]chan reply{},
-		heard:    map[cluster.NodeID]time.Time{},
+		replica: newReplica(local, o.Boot, config, o.Wary),
+		asks:    make(chan func()),
+		stopped: make(chan struct{}),
+		outbox:  make(chan []byte),
+		leave:   make(chan struct{}),
+		written: map[string]string{},
+		waiting: map[string]chan reply{},
+		heard:   map[cluster.NodeID]time.Time{},
+		entered: entrances{}, past: openHistory(filepath.Join(o.StateDir, "history"), o.Log),
 		watchers: map[chan struct{}]bool{}, migrations: map[string]wire.Migration{},
 		tasks: tasks{fencing: map[rgmanager.Op]context.CancelFunc{}},
 	}
@@ -140,6 +144,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	inner, cancel := context.WithCancel(ctx)
 	d.wg.Go(func() { d.sender(inner) })
 	d.wg.Go(func() { d.watch(inner) })
+	d.wg.Go(func() { d.past.keep(inner) })
 	err := d.loop(inner)
 	close(d.stopped)
 	cancel()

@@ -55,7 +55,9 @@ func (d *Daemon) loop(ctx context.Context) error {
 			if !ok {
 				return fmt.Errorf("the cluster channel ended: %w", d.o.Channel.Err())
 			}
-			if delivery.Message != nil {
+			if delivery.View != nil {
+				d.entered.note(*delivery.View, time.Now())
+			} else {
 				d.heard[delivery.Message.From] = time.Now()
 			}
 			out = d.replica.deliver(delivery)

@@ -76,11 +76,14 @@ func (d *Daemon) request(ctx context.Context, event func(id string) rgmanager.Ev
 
 // Act carries out what clusvcadm asks for.
 func (d *Daemon) Act(ctx context.Context, a wire.Action) (wire.Answer, error) {
+	if a.DryRun {
+		return wire.Answer{}, &wire.Refusal{Code: wire.BadRequest, Words: "this release has no dry run"}
+	}
 	r, err := d.request(ctx, func(id string) rgmanager.Event {
 		return rgmanager.Request{ID: id, From: d.local, At: now(), Verb: string(a.Verb), Service: a.Service,
 			Target: a.Target, ByDomain: a.ByDomain}
 	})
-	return wire.Answer{Result: r.Result, Owner: r.Owner}, err
+	return wire.Answer{Result: r.Result, Owner: r.Owner, Problem: r.Problem}, err
 }
 
 // Update checks a new cluster.conf and distributes it.

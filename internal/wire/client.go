@@ -43,6 +43,21 @@ func (c *Client) Status(ctx context.Context) (cluster.Status, error) {
 	return ask[cluster.Status](ctx, c, "GET", statusPath, nil)
 }
 
+// Membership asks for what cman_tool shows. It waits 10 seconds at most.
+func (c *Client) Membership(ctx context.Context) (cluster.Membership, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return ask[cluster.Membership](ctx, c, "GET", memberPath, nil)
+}
+
+// History asks for what was done with a service, or with all when it is empty,
+// the oldest first. It waits 10 seconds at most.
+func (c *Client) History(ctx context.Context, service string) ([]cluster.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return ask[[]cluster.Entry](ctx, c, "GET", pastPath+"?"+url.Values{"service": {service}}.Encode(), nil)
+}
+
 // Act has a carried out and waits for its end, without limit. A caller who may
 // not act gets [cluster.Denied] as the result, not an error.
 func (c *Client) Act(ctx context.Context, a Action) (Answer, error) {

@@ -33,6 +33,20 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, cred)
 }
 
+// Caller names the user who makes the request of ctx, with which a [Backend]
+// was called: by user id when it has no name, "" when the kernel does not say.
+func Caller(ctx context.Context) string {
+	cred, ok := ctx.Value(peerKey{}).(*unix.Ucred)
+	if !ok {
+		return ""
+	}
+	id := strconv.FormatUint(uint64(cred.Uid), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return id
+}
+
 // mayAct reports whether the caller of ctx is an administrator.
 func (s *Server) mayAct(ctx context.Context) bool {
 	cred, ok := ctx.Value(peerKey{}).(*unix.Ucred)

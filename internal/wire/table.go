@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+
+	"fangnetz/internal/cluster"
 )
 
 // policy says who may make a request.
@@ -26,6 +28,8 @@ type request struct {
 const (
 	statusPath = "/v1/status"
 	eventsPath = "/v1/events"
+	memberPath = "/v1/membership"
+	pastPath   = "/v1/history"
 	actPath    = "/v1/services/act"
 	configPath = "/v1/config"
 	ackPath    = "/v1/fence/ack"
@@ -36,6 +40,8 @@ func requests() []request {
 	return []request{
 		{"GET", statusPath, anyone, 0, serveStatus},
 		{"GET", eventsPath, anyone, 0, serveEvents},
+		{"GET", memberPath, anyone, 0, serveMembership},
+		{"GET", pastPath, anyone, 0, serveHistory},
 		{"POST", actPath, admin, maxAsk, serveAct},
 		{"PUT", configPath, admin, maxConfig, serveUpdate},
 		{"POST", ackPath, admin, maxAsk, serveAck},
@@ -47,6 +53,24 @@ func requests() []request {
 //	> GET /v1/status
 //	< 200 {"cluster":{"name":"alpha",...},"local":1,"quorate":true,"members":[...],...}
 func serveStatus(b Backend, r *http.Request) (any, error) { return b.Status(r.Context()) }
+
+// serveMembership hands out cluster.Membership.
+//
+//	> GET /v1/membership
+//	< 200 {"cluster":{"name":"alpha",...},"local":1,"quorate":true,"expected_votes":3,"nodes":[...],...}
+func serveMembership(b Backend, r *http.Request) (any, error) { return b.Membership(r.Context()) }
+
+// serveHistory hands out cluster.Entry by cluster.Entry.
+//
+//	> GET /v1/history?service=vm:web
+//	< 200 [{"began":1262304000000,"ended":1262304004000,"service":"vm:web","what":"migrate",...}]
+func serveHistory(b Backend, r *http.Request) (any, error) {
+	entries, err := b.History(r.Context(), r.URL.Query().Get("service"))
+	if entries == nil {
+		entries = []cluster.Entry{} // null would be no answer
+	}
+	return entries, err
+}
 
 // serveAct carries out one request of clusvcadm and answers when it is done.
 //

@@ -37,8 +37,14 @@ type Backend interface {
 	// Watch calls emit with the status at once, and again whenever it has
 	// changed, until ctx ends or emit fails.
 	Watch(ctx context.Context, emit func(Event) error) error
+	// Membership answers within seconds, although names are looked up for it.
+	Membership(ctx context.Context) (cluster.Membership, error)
+	// History returns what was done, the oldest first, with one service or
+	// with all when it is empty.
+	History(ctx context.Context, service string) ([]cluster.Entry, error)
 	// Act returns when the request has been carried out or refused; a stop
-	// or a migration may take minutes.
+	// or a migration may take minutes. A dry run ends at once. [Caller] is who
+	// asks.
 	Act(ctx context.Context, a Action) (Answer, error)
 	// Update makes text the configuration of all nodes. file is its name for
 	// the caller, to be quoted in faults.
@@ -74,12 +80,16 @@ type Action struct {
 	Service  string         `json:"service,omitempty"`   // full name: vm:web
 	Target   cluster.NodeID `json:"target,omitempty"`    // 0: none given
 	ByDomain bool           `json:"by_domain,omitempty"` // clusvcadm -e -F
+	DryRun   bool           `json:"dry_run,omitempty"`   // say what would happen, do nothing
 }
 
 // Answer is the end of an Action.
 type Answer struct {
 	Result cluster.Result `json:"result"`
 	Owner  cluster.NodeID `json:"owner,omitempty"` // after enable or relocate; 0: nobody
+	// Problem says more than Result does, if there is more to say.
+	Problem string         `json:"problem,omitempty"`
+	Trial   *cluster.Trial `json:"trial,omitempty"` // of a dry run
 }
 
 // Code says what kind of refusal it is.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -28,9 +29,16 @@ type fake struct {
 	update func(file string, text []byte) (wire.UpdateAnswer, error)
 	ack    func(node string) error
 	watch  func(ctx context.Context, emit func(wire.Event) error) error
+
+	membership func() (cluster.Membership, error)
+	history    func(service string) ([]cluster.Entry, error)
 }
 
-func (f *fake) Status(ctx context.Context) (cluster.Status, error) { return f.status(ctx) }
+func (f *fake) Status(ctx context.Context) (cluster.Status, error)     { return f.status(ctx) }
+func (f *fake) Membership(context.Context) (cluster.Membership, error) { return f.membership() }
+func (f *fake) History(_ context.Context, service string) ([]cluster.Entry, error) {
+	return f.history(service)
+}
 func (f *fake) Act(ctx context.Context, a wire.Action) (wire.Answer, error) {
 	return f.act(ctx, a)
 }
@@ -106,6 +114,64 @@ func TestActCarriesRequestAndAnswer(t *testing.T) {
 	answer, err := wire.New(path).Act(t.Context(), want)
 	if err != nil || answer != (wire.Answer{Result: cluster.RunsOnOriginal, Owner: 3}) || got != want {
 		t.Errorf("Act(%+v) = %+v, %v; backend saw %+v", want, answer, err, got)
+	}
+}
+
+func TestDryRunIsAnswered(t *testing.T) {
+	want := wire.Answer{Problem: "nobody may", Trial: &cluster.Trial{Steps: []string{"nothing"},
+		Candidates: []cluster.Candidate{{Node: 1, Score: "best"}, {Node: 2, Score: "illegal", Reason: "drained"}}}}
+	path := serve(t, &wire.Server{Admin: allow, Backend: &fake{act: func(_ context.Context, a wire.Action) (wire.Answer, error) {
+		if !a.DryRun {
+			t.Error("a dry run reaches the backend as a real one")
+		}
+		return want, nil
+	}}})
+	got, err := wire.New(path).Act(t.Context(), wire.Action{Verb: wire.Enable, Service: "vm:web", DryRun: true})
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("Act: %v, differs (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestMembershipAndHistoryAreForAnyone(t *testing.T) {
+	member := cluster.Membership{Cluster: cluster.Info{Name: "alpha"}, Expected: 3, Quorum: 2, Groups: []string{"239.192.1.2"},
+		Nodes: []cluster.Voter{{Name: "node1", ID: 1, Online: true, Votes: 1, Joined: 1262304000, Incarnation: 4, Addresses: []string{"192.0.2.1"}}}}
+	entry := cluster.Entry{Began: 1, Ended: 2, Service: "vm:a&b c", What: "migrate", By: "root@node1", From: 1, To: 2, Result: cluster.Failure, Reason: "no"}
+	path := serve(t, &wire.Server{Admin: deny, Backend: &fake{
+		membership: func() (cluster.Membership, error) { return member, nil },
+		history: func(service string) ([]cluster.Entry, error) {
+			if service == entry.Service {
+				return []cluster.Entry{entry}, nil
+			}
+			return nil, nil
+		},
+	}})
+	got, err := wire.New(path).Membership(t.Context())
+	if diff := cmp.Diff(member, got); diff != "" || err != nil {
+		t.Errorf("Membership: %v, differs (-want +got):\n%s", err, diff)
+	}
+	entries, err := wire.New(path).History(t.Context(), entry.Service)
+	if diff := cmp.Diff([]cluster.Entry{entry}, entries); diff != "" || err != nil {
+		t.Errorf("History: %v, differs (-want +got):\n%s", err, diff)
+	}
+	if entries, err = wire.New(path).History(t.Context(), ""); err != nil || entries == nil || len(entries) > 0 {
+		t.Errorf("History = %v, %v; want an empty list", entries, err)
+	}
+}
+
+func TestCallerIsNamed(t *testing.T) {
+	path := serve(t, &wire.Server{Admin: allow, Backend: &fake{ack: func(string) error { return nil },
+		act: func(ctx context.Context, _ wire.Action) (wire.Answer, error) {
+			return wire.Answer{Problem: wire.Caller(ctx)}, nil
+		}}})
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := wire.New(path).Act(t.Context(), wire.Action{Verb: wire.Stop}); err != nil || a.Problem != me.Username {
+		t.Errorf("the caller is %q, %v; want %q", a.Problem, err, me.Username)
+	}
+	if got := wire.Caller(t.Context()); got != "" {
+		t.Errorf("without a connection the caller is %q", got)
 	}
 }
 

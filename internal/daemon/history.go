@@ -1,0 +1,147 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/conf"
+)
+
+// historySize is how many entries are kept.
+const historySize = 2000
+
+// history is what this node saw being done, in memory and, a line of JSON
+// each, in a file that outlives cmand. The file is written off the loop, and
+// not synced: what a power cut takes, the other nodes have.
+type history struct {
+	path string
+	log  *slog.Logger
+	more chan struct{} // there is something to write
+
+	mu      sync.Mutex
+	entries []cluster.Entry // the oldest first
+	unsaved int             // of them, at the end
+
+	lines int // in the file; keep's alone
+}
+
+// openHistory reads what is in the file. A line that is torn or that cannot be
+// read is left out.
+func openHistory(path string, log *slog.Logger) *history {
+	h := &history{path: path, log: log, more: make(chan struct{}, 1)}
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		log.Warn("cannot read the history", "err", err)
+	}
+	for line := range bytes.Lines(text) {
+		var e cluster.Entry
+		if json.Unmarshal(line, &e) == nil && e.What != "" {
+			h.entries = append(h.entries, e)
+		}
+		h.lines++
+	}
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		h.lines = 2 * historySize // what is appended would hang on to it: write it anew
+	}
+	h.entries = h.entries[max(0, len(h.entries)-historySize):]
+	return h
+}
+
+// add notes an entry; it does not wait for the disk.
+func (h *history) add(e cluster.Entry) {
+	h.mu.Lock()
+	h.entries = append(h.entries, e)
+	if len(h.entries) >= 2*historySize { // now and then, so that it costs little
+		h.entries = slices.Clone(h.entries[len(h.entries)-historySize:])
+	}
+	h.unsaved++
+	h.mu.Unlock()
+	select {
+	case h.more <- struct{}{}:
+	default:
+	}
+}
+
+// of returns a service's entries, or all.
+func (h *history) of(service string) []cluster.Entry {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	entries := h.entries[max(0, len(h.entries)-historySize):]
+	if service == "" {
+		return slices.Clone(entries)
+	}
+	var found []cluster.Entry
+	for _, e := range entries {
+		if e.Service == service {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// keep writes to the file what is added, until ctx ends.
+func (h *history) keep(ctx context.Context) {
+	for ended := false; !ended; {
+		select {
+		case <-h.more:
+		case <-ctx.Done():
+			ended = true
+		}
+		if err := h.save(); err != nil {
+			h.log.Warn("cannot write the history", "err", err)
+		}
+	}
+}
+
+// save appends what is not in the file yet; once that has become too long, it
+// is written anew.
+func (h *history) save() error {
+	h.mu.Lock()
+	all := h.entries[max(0, len(h.entries)-historySize):]
+	fresh := slices.Clone(all[max(0, len(all)-h.unsaved):])
+	anew := h.lines+len(fresh) >= 2*historySize
+	if anew {
+		fresh = slices.Clone(all)
+	}
+	h.unsaved = 0 // a failure leaves a gap in the file, and none here
+	h.mu.Unlock()
+	if len(fresh) == 0 {
+		return nil
+	}
+	var b bytes.Buffer
+	out := json.NewEncoder(&b)
+	out.SetEscapeHTML(false)
+	for _, e := range fresh {
+		out.Encode(e) // plain values and a buffer: nothing that fails
+	}
+	if err := os.MkdirAll(filepath.Dir(h.path), 0o755); err != nil {
+		return err
+	}
+	if anew {
+		h.lines = len(fresh)
+		return conf.WriteFile(h.path, b.Bytes(), 0o644)
+	}
+	h.lines += len(fresh)
+	f, err := os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b.Bytes())
+	if err != nil {
+		h.lines = 2 * historySize // it may be torn now: next time anew
+	}
+	return errors.Join(err, f.Close())
+}
+
+// History returns what this node saw being done with a service, or with all.
+func (d *Daemon) History(_ context.Context, service string) ([]cluster.Entry, error) {
+	return d.past.of(service), nil
+}
