@@ -12,7 +12,7 @@ import (
 
 // Action is something that one node is to do.
 type Action interface {
-	// Node is the node that carries it out.
+	// Node is the node that carries it out; 0: every node.
 	Node() cluster.NodeID
 	// String is the action as scenario files and the log write it.
 	String() string
@@ -113,6 +113,11 @@ type (
 		Errors map[cluster.NodeID]string // Proposed: what went wrong on which member
 	}
 
+	// History is a line for the history that every node keeps.
+	History struct {
+		Entry cluster.Entry
+	}
+
 	// Note is a line for a node's log, in the original's words where it had
 	// some (rgmanager, "Log texts").
 	Note struct {
@@ -140,6 +145,7 @@ func (a Activate) Node() cluster.NodeID    { return a.On }
 func (a Wait) Node() cluster.NodeID        { return a.On }
 func (a Depart) Node() cluster.NodeID      { return a.On }
 func (a Reply) Node() cluster.NodeID       { return a.On }
+func (a History) Node() cluster.NodeID     { return 0 }
 func (a Note) Node() cluster.NodeID        { return a.On }
 
 func (a Probe) String() string { return fmt.Sprintf("probe %d", a.On) }
@@ -183,6 +189,27 @@ func (a Reply) String() string {
 	}
 	for _, id := range slices.Sorted(maps.Keys(a.Errors)) {
 		s += fmt.Sprintf(", on %d: %s", id, a.Errors[id])
+	}
+	return s
+}
+func (a History) String() string {
+	e := a.Entry
+	s := "history: " + e.What
+	if e.Service != "" {
+		s += " " + e.Service
+	}
+	if e.From != 0 {
+		s += fmt.Sprintf(" from %d", e.From)
+	}
+	if e.To != 0 {
+		s += fmt.Sprintf(" to %d", e.To)
+	}
+	if e.By != "" {
+		s += " by " + e.By
+	}
+	s += ": " + e.Result.String()
+	if e.Reason != "" {
+		s += ": " + e.Reason
 	}
 	return s
 }

@@ -46,7 +46,8 @@ type (
 		ID       string // unique, chosen by From; the Reply carries it
 		From     cluster.NodeID
 		At       Time
-		Verb     string // enable, disable, stop, restart, relocate, migrate
+		By       string // the user who asks, e.g. root@node1; for the history
+		Verb     string // one of package wire's
 		Service  string // full name
 		Target   cluster.NodeID
 		ByDomain bool // enable -F
@@ -94,6 +95,15 @@ type (
 		Reason  string // libvirt's word, e.g. crashed
 	}
 
+	// Sighted says that a node runs a service where the machine does not expect
+	// it (Machine.Expects), or runs it no more.
+	Sighted struct {
+		Node    cluster.NodeID
+		At      Time
+		Service string
+		Running bool
+	}
+
 	// Defined says that a service's definition was changed on a node.
 	Defined struct {
 		Node       cluster.NodeID
@@ -107,6 +117,7 @@ type (
 		ID   string
 		From cluster.NodeID
 		At   Time
+		By   string // as in Request
 		Text string
 	}
 
@@ -115,6 +126,7 @@ type (
 		ID   string
 		From cluster.NodeID
 		At   Time
+		By   string // as in Request
 		Node cluster.NodeID
 	}
 
@@ -158,6 +170,7 @@ func (Found) kind() string        { return "found" }
 func (Fenced) kind() string       { return "fenced" }
 func (Probed) kind() string       { return "probed" }
 func (Broken) kind() string       { return "broken" }
+func (Sighted) kind() string      { return "sighted" }
 func (Defined) kind() string      { return "defined" }
 func (Proposed) kind() string     { return "proposed" }
 func (Acknowledged) kind() string { return "acknowledged" }
@@ -183,7 +196,10 @@ func (e Membership) String() string {
 }
 
 func (e Request) String() string {
-	s := fmt.Sprintf("request from %d: %s %s", e.From, e.Verb, e.Service)
+	s := fmt.Sprintf("request from %d: %s", e.From, e.Verb)
+	if e.Service != "" {
+		s += " " + e.Service
+	}
 	if e.Target != 0 {
 		s += fmt.Sprintf(" on %d", e.Target)
 	}
@@ -214,6 +230,14 @@ func (e Probed) String() string {
 
 func (e Broken) String() string {
 	return fmt.Sprintf("broken %s on %d: %s", e.Service, e.Node, e.Reason)
+}
+
+func (e Sighted) String() string {
+	word := "runs"
+	if !e.Running {
+		word = "runs no more"
+	}
+	return fmt.Sprintf("sighted %s on %d: it %s", e.Service, e.Node, word)
 }
 
 func (e Defined) String() string      { return fmt.Sprintf("defined %s on %d", e.Service, e.Node) }
@@ -264,6 +288,8 @@ func DecodeEvent(data []byte) (Event, error) {
 		return decode[Probed](env)
 	case "broken":
 		return decode[Broken](env)
+	case "sighted":
+		return decode[Sighted](env)
 	case "defined":
 		return decode[Defined](env)
 	case "proposed":

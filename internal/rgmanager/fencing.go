@@ -14,20 +14,22 @@ type victim struct {
 	By       cluster.NodeID // the member that carries it out
 	Attempts int            // that failed
 	Error    string         // of the latest
+	Why      string         // it must be fenced
 }
 
 // condemn decides that a node is to be fenced, after a delay in which it may
 // still come back (cman, "Fencing semantics").
-func (m *Machine) condemn(id cluster.NodeID, delay time.Duration) {
+func (m *Machine) condemn(id cluster.NodeID, delay time.Duration, why string) {
 	n := m.Nodes[id]
 	if n.Victim != nil {
 		return
 	}
-	n.Victim = &victim{Since: m.Now}
+	n.Victim = &victim{Since: m.Now, Why: why}
 	m.unwait("grace", id)
-	m.inOrder(func(_ string, _ *conf.Service, s *service) {
+	m.inOrder(func(name string, _ *conf.Service, s *service) {
 		if s.Job != nil && s.Job.On == id {
-			m.abandon(s, cluster.TargetDead)
+			s.Job.because("%s went down", m.nodeName(id))
+			m.abandon(name, s, cluster.TargetDead)
 		}
 		if s.Owner == id && s.Job == nil {
 			s.Owner, s.LastOwner, s.State = 0, id, cluster.Recoverable
@@ -78,12 +80,14 @@ func (m *Machine) fenced(ev Fenced) {
 	v := n.Victim
 	if ev.Error != "" {
 		m.note(v.By, "err", "fence %s failed", m.nodeName(ev.Victim))
+		m.record(cluster.Entry{Began: v.Since, What: "fence", From: v.By, To: ev.Victim, Result: cluster.Failure, Reason: ev.Error})
 		v.Op, v.By, v.Error = Op{}, 0, ev.Error
 		v.Attempts++
 		m.wait(max(m.conf.FenceDaemon.OverrideTime, time.Second), "fence", ev.Victim)
 		return
 	}
 	m.note(v.By, "notice", "fence %s success", m.nodeName(ev.Victim))
+	m.record(cluster.Entry{Began: v.Since, What: "fence", From: v.By, To: ev.Victim, Reason: v.Why})
 	v.Op = Op{}
 	m.off(ev.Victim)
 }
@@ -102,6 +106,7 @@ func (m *Machine) acknowledged(ev Acknowledged) {
 		return
 	}
 	m.note(0, "notice", "fence %s overridden by administrator intervention", m.nodeName(ev.Node))
+	m.record(cluster.Entry{Began: n.Victim.Since, What: "fence", By: ev.By, To: ev.Node, Reason: "overridden: " + n.Victim.Why})
 	m.do(Reply{On: ev.From, ID: ev.ID, Result: cluster.Success})
 	m.off(ev.Node)
 }
@@ -117,7 +122,7 @@ func (m *Machine) off(id cluster.NodeID) {
 // release marks a service as stopped if a node had it that is known to run it
 // no more; a failed or disabled one stays so.
 func (m *Machine) release(s *service, id cluster.NodeID) {
-	s.MayRun = s.MayRun.Without(id)
+	s.MayRun, s.Seen = s.MayRun.Without(id), s.Seen.Without(id)
 	if s.Job == nil && (s.Owner == id || s.State == cluster.Recoverable && s.LastOwner == id) {
 		s.Owner, s.LastOwner, s.State = 0, id, cluster.Stopped
 	}

@@ -21,12 +21,15 @@ const (
 	disable        kind = "disable"
 	recovery       kind = "recover" // its status check failed
 	leave          kind = "leave"   // its node is leaving
+	remove         kind = "remove"  // it is not in cluster.conf any more
+	look           kind = "look"    // it was seen where it is not expected
 )
 
 // phase is what a job is waiting for.
 type phase string
 
 const (
+	queued    phase = "queued"    // a slot; the phase Then follows
 	finding   phase = "finding"   // every ready node to say whether it runs the service
 	settling  phase = "settling"  // the same, of both ends of a migration
 	starting  phase = "starting"  // Start
@@ -45,8 +48,14 @@ type job struct {
 	Walking bool            // Home could not: others are tried in turn
 	Last    bool            // others could not: Home is tried once more
 	Came    cluster.NodeIDs // nodes that came up meanwhile
+	Drain   cluster.NodeID  `json:",omitempty"` // the node that is being emptied, or filled again
+
+	Began Time
+	From  cluster.NodeID // the owner when it began
+	Why   string         // its reasons, for the history
 
 	Phase   phase
+	Then    phase `json:",omitempty"`
 	Op      Op
 	On      cluster.NodeID  // where the phase happens, or will
 	Asked   cluster.NodeIDs // finding, settling: who has not answered
@@ -57,8 +66,11 @@ type job struct {
 
 // begin starts a job on a service that has none.
 func (m *Machine) begin(name string, c *conf.Service, s *service, j *job) {
-	s.Job = j
+	s.Job, s.Held = j, nil
+	j.Began, j.From = m.Now, s.Owner
 	switch j.Kind {
+	case look:
+		m.seek(name, s, finding, m.ready())
 	case start, enable:
 		if j.Walking {
 			m.walk(name, c, s)
@@ -82,13 +94,10 @@ func (m *Machine) begin(name string, c *conf.Service, s *service, j *job) {
 		m.stopOn(name, s, s.Owner, cluster.Stopping)
 	case recovery:
 		m.stopOn(name, s, s.Owner, cluster.Recoverable)
-	case stop, disable, leave:
+	case stop, disable, leave, remove:
 		m.stopOn(name, s, j.Home, cluster.Stopping)
 	case migrate:
-		j.Phase, j.On = migrating, s.Owner
-		s.MayRun = s.MayRun.With(j.Prefer)
-		m.note(s.Owner, "notice", "Migrating %s to %s", name, m.nodeName(j.Prefer))
-		m.do(Migrate{Op: m.opOf(s), On: j.On, Service: name, To: j.Prefer})
+		m.migrateOn(name, c, s)
 	}
 }
 
@@ -115,7 +124,7 @@ func (m *Machine) startNow(name string, s *service) {
 	}
 	s.State, s.Owner, s.Changed = cluster.Starting, j.On, m.Now
 	s.MayRun = cluster.NodeIDs{j.On}
-	j.Phase = starting
+	j.Phase = starting // in the slot of the search
 	m.do(Start{Op: m.opOf(s), On: j.On, Service: name, Definition: s.Definition})
 }
 
@@ -125,9 +134,21 @@ func (m *Machine) stopOn(name string, s *service, id cluster.NodeID, st cluster.
 	if st == cluster.Recoverable {
 		s.Owner, s.LastOwner = 0, id
 	}
-	s.Job.Phase, s.Job.On = stopping, id
-	m.note(id, "notice", "Stopping service %s", name)
-	m.do(Stop{Op: m.opOf(s), On: id, Service: name})
+	s.Job.On = id
+	if !m.free(stopSlot, id) {
+		s.Job.Phase, s.Job.Then = queued, stopping
+		m.hold(name, m.conf.Service(name), s, stopSlot, id)
+		return
+	}
+	m.stopNow(name, s)
+}
+
+func (m *Machine) stopNow(name string, s *service) {
+	j := s.Job
+	j.Phase = stopping
+	m.take(j)
+	m.note(j.On, "notice", "Stopping service %s", name)
+	m.do(Stop{Op: m.opOf(s), On: j.On, Service: name})
 }
 
 // done ends an operation.
@@ -146,7 +167,11 @@ func (m *Machine) done(ev Done) {
 }
 
 func (m *Machine) jobDone(name string, c *conf.Service, s *service, ev Done) {
+	m.taken = nil // a slot becomes free
 	j := s.Job
+	if ev.Error != "" {
+		j.because("%s on %s failed: %s", j.Phase, m.nodeName(j.On), ev.Error)
+	}
 	switch j.Phase {
 	case starting:
 		if ev.Error != "" {
@@ -165,7 +190,9 @@ func (m *Machine) jobDone(name string, c *conf.Service, s *service, ev Done) {
 			return
 		}
 		s.MayRun = s.MayRun.Without(j.On)
-		if j.Phase == cleaning {
+		was := j.Phase
+		j.Phase = "" // holds no slot
+		if was == cleaning {
 			s.State, s.Changed = cluster.Recovering, m.Now
 			m.startFailed(name, c, s)
 			return
@@ -202,7 +229,7 @@ func (m *Machine) afterStop(name string, c *conf.Service, s *service) {
 	s.State, s.Changed = cluster.Stopped, m.Now
 	s.Flags &^= cluster.Partial
 	switch j.Kind {
-	case disable:
+	case disable, remove:
 		s.State = cluster.Disabled
 		m.note(j.On, "notice", "Service %s is %s", name, s.State)
 		m.finish(name, c, s, cluster.Success)
@@ -234,15 +261,22 @@ func (m *Machine) finish(name string, c *conf.Service, s *service, r cluster.Res
 		r = cluster.RunsOnOriginal
 	}
 	m.answer(j.Request, r, s.Owner)
-	s.Job = nil
+	m.recordJob(name, j, r, s.Owner)
+	s.Job, m.taken = nil, nil
+	if j.Request != nil && j.From != s.Owner {
+		s.Drained = 0 // somebody chose another place for it
+	}
 	for _, id := range j.Came {
 		if j.Request == nil && !j.Tried.Has(id) { // else somebody had a reason
 			m.moveTo(name, c, s, id)
 		}
 	}
+	if s.Owner != 0 && j.Drain != s.Owner {
+		m.evacuate(name, c, s)
+	}
 	m.dependants(name)
 	if j.Kind == leave {
-		m.consider(name, c, s, m.ready())
+		m.consider(name, c, s, m.willing())
 	}
 	for s.Job == nil && len(s.Queue) > 0 {
 		next := s.Queue[0]
@@ -253,16 +287,25 @@ func (m *Machine) finish(name string, c *conf.Service, s *service, r cluster.Res
 }
 
 // abandon drops a service's job and queue, its operation's result unknown.
-func (m *Machine) abandon(s *service, r cluster.Result) {
+func (m *Machine) abandon(name string, s *service, r cluster.Result) {
 	queue := s.Queue
 	s.Queue = nil
-	if s.Job != nil {
-		m.answer(s.Job.Request, r, 0)
-		s.Job = nil
+	s.Held = nil
+	if j := s.Job; j != nil {
+		m.answer(j.Request, r, 0)
+		s.Job, m.taken = nil, nil
+		m.recordJob(name, j, r, 0)
 	}
 	for i := range queue {
-		m.answer(&queue[i], r, 0)
+		m.refuse(&queue[i], r, 0, "")
 	}
+}
+
+// refuse answers a request that leads to no job, and says why in words where
+// the result alone does not.
+func (m *Machine) refuse(r *Request, result cluster.Result, owner cluster.NodeID, why string) {
+	m.do(Reply{On: r.From, ID: r.ID, Result: result, Owner: owner, Problem: why})
+	m.record(cluster.Entry{Service: r.Service, What: r.Verb, By: r.By, To: owner, Result: result, Reason: why})
 }
 
 func (m *Machine) answer(r *Request, result cluster.Result, owner cluster.NodeID) {
@@ -289,6 +332,7 @@ func (m *Machine) resumeJob(name string, c *conf.Service, s *service, runs bool)
 		}
 		m.do(Stop{Op: m.opOf(s), On: j.On, Service: name})
 	case migrating:
+		j.because("cmand was restarted on %s", m.nodeName(j.On))
 		m.migrated(name, c, s, Done{Op: j.Op, Node: j.On, Error: "cmand was restarted"})
 	}
 }

@@ -16,6 +16,7 @@ type Machine struct {
 	state
 	conf      *conf.Config // what state.Config says
 	exclusive bool         // some service is
+	taken     taken        // slots in use; nil: to be counted
 	actions   []Action
 	finds     map[cluster.NodeID]int // in actions: the Find for a node
 }
@@ -29,6 +30,8 @@ type state struct {
 	Nodes    map[cluster.NodeID]*node
 	Services map[string]*service // by full name, as in Config
 	Waits    map[uint64]*wait    // by Op.N
+	Queued   []string            `json:",omitempty"` // services that wait for a slot, in their order
+	Retired  []conf.Service      `json:",omitempty"` // not in Config any more, but not known to be stopped yet
 	Update   *update             `json:",omitempty"`
 	LastOp   Op                  // numbers operations and waits
 	Now      Time
@@ -45,8 +48,10 @@ type node struct {
 	Departed bool   // and was told that it may go
 	// Clean means that it runs nothing of ours: it left in good order or was
 	// fenced. A node that is neither up nor clean must be fenced.
-	Clean  bool
-	Victim *victim `json:",omitempty"`
+	Clean   bool
+	Victim  *victim `json:",omitempty"`
+	Drained bool    `json:",omitempty"` // by an administrator: nothing is started here
+	Drain   *drain  `json:",omitempty"` // who waits for that, or for its end
 }
 
 // wait is a running Wait and what it is for.
@@ -83,7 +88,8 @@ func New(config string) (*Machine, error) {
 	return m, nil
 }
 
-// load makes text the configuration that the rules read.
+// load makes text the configuration that the rules read, and with it the
+// services that it has no more.
 func (m *Machine) load(text string) error {
 	doc, err := conf.Parse("cluster.conf", []byte(text))
 	if err != nil {
@@ -91,6 +97,8 @@ func (m *Machine) load(text string) error {
 	}
 	m.Config = text
 	m.conf, _ = doc.Config()
+	m.Retired = slices.DeleteFunc(m.Retired, func(c conf.Service) bool { return m.conf.Service(c.FullName()) != nil })
+	m.conf.Services = append(m.conf.Services, m.Retired...)
 	m.exclusive = slices.ContainsFunc(m.conf.Services, func(s conf.Service) bool { return s.Exclusive > 0 })
 	return nil
 }
@@ -102,7 +110,7 @@ func (m *Machine) Conf() *conf.Config { return m.conf }
 // returns what is to be done, in order. An event that makes no sense now is
 // dropped.
 func (m *Machine) Step(ev Event) []Action {
-	m.actions, m.finds = nil, nil
+	m.actions, m.finds, m.taken = nil, nil, nil
 	switch ev := ev.(type) {
 	case Membership:
 		m.membership(ev)
@@ -124,6 +132,9 @@ func (m *Machine) Step(ev Event) []Action {
 	case Broken:
 		m.clock(ev.At)
 		m.broken(ev)
+	case Sighted:
+		m.clock(ev.At)
+		m.sighted(ev)
 	case Defined:
 		m.clock(ev.At)
 		m.defined(ev)
@@ -140,6 +151,9 @@ func (m *Machine) Step(ev Event) []Action {
 		m.clock(ev.At)
 		m.elapsed(ev)
 	}
+	m.sweep()
+	m.admit()
+	m.drained()
 	return m.actions
 }
 
@@ -173,6 +187,11 @@ func (m *Machine) ready() cluster.NodeIDs {
 		}
 	}
 	return ids
+}
+
+// willing returns the nodes that services may be placed on, sorted.
+func (m *Machine) willing() cluster.NodeIDs {
+	return slices.DeleteFunc(m.ready(), func(id cluster.NodeID) bool { return m.Nodes[id].Drained })
 }
 
 // senior is the lowest node whose cmand takes part; 0 if there is none. It

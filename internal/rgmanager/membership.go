@@ -60,7 +60,7 @@ func (m *Machine) membership(ev Membership) {
 	}
 	for _, id := range m.nodeIDs() { // in its grace time, and now gone from the ring
 		if n := m.Nodes[id]; !n.Up && !n.Online && !n.Clean && n.Victim == nil {
-			m.condemn(id, m.conf.FenceDaemon.PostFailDelay)
+			m.condemn(id, m.conf.FenceDaemon.PostFailDelay, "its node left the ring too")
 		}
 	}
 	for _, id := range joined {
@@ -90,6 +90,8 @@ func (m *Machine) busy(id cluster.NodeID) bool {
 // waits until the other joins or an administrator acknowledges that it is off.
 func (m *Machine) form(wary bool) {
 	m.note(0, "notice", "Quorum formed")
+	m.record(cluster.Entry{What: "quorum", Reason: "formed"})
+	m.Queued = nil
 	m.Locked = false
 	unknown := cluster.NodeIDs{}
 	for _, id := range m.nodeIDs() {
@@ -107,7 +109,7 @@ func (m *Machine) form(wary bool) {
 				"waiting for the other to join, or for fence_ack_manual"}
 			m.note(0, "warning", "not fencing %s: %s", m.nodeName(id), n.Victim.Error)
 		default:
-			m.condemn(id, m.conf.FenceDaemon.PostJoinDelay)
+			m.condemn(id, m.conf.FenceDaemon.PostJoinDelay, "it did not join when the cluster formed")
 		}
 		unknown = unknown.With(id)
 	}
@@ -130,7 +132,13 @@ func (m *Machine) dissolve(wasQuorate bool) {
 		m.do(Reply{On: m.Update.From, ID: m.Update.ID, Result: cluster.NoQuorum})
 		m.Update = nil
 	}
+	m.record(cluster.Entry{What: "quorum", Result: cluster.NoQuorum, Reason: "dissolved"})
+	m.Queued = nil
 	for _, id := range m.nodeIDs() {
+		if d := m.Nodes[id].Drain; d != nil {
+			m.do(Reply{On: d.Request.From, ID: d.Request.ID, Result: cluster.NoQuorum})
+			m.Nodes[id].Drain = nil
+		}
 		m.spare(id)
 		m.unwait("grace", id)
 		if m.Nodes[id].Up {
@@ -139,7 +147,7 @@ func (m *Machine) dissolve(wasQuorate bool) {
 		}
 	}
 	m.inOrder(func(name string, _ *conf.Service, s *service) {
-		m.abandon(s, cluster.NoQuorum)
+		m.abandon(name, s, cluster.NoQuorum)
 		for _, id := range s.MayRun {
 			if m.Nodes[id].Up {
 				m.do(Stop{Op: m.nextOp(), On: id, Service: name, Hard: true})
@@ -188,7 +196,7 @@ func (m *Machine) lose(id cluster.NodeID) {
 		m.wait(GraceTime, "grace", id)
 	default:
 		m.note(0, "info", "State change: %s DOWN", m.nodeName(id))
-		m.condemn(id, m.conf.FenceDaemon.PostFailDelay)
+		m.condemn(id, m.conf.FenceDaemon.PostFailDelay, "it left the ring without saying so")
 	}
 }
 
@@ -198,7 +206,7 @@ func (m *Machine) graceOver(id cluster.NodeID) {
 		return
 	}
 	m.note(0, "info", "State change: %s DOWN", m.nodeName(id))
-	m.condemn(id, m.conf.FenceDaemon.PostFailDelay)
+	m.condemn(id, m.conf.FenceDaemon.PostFailDelay, "its cmand did not come back")
 }
 
 // probe asks a node what it runs; it gets no work before it has answered.
@@ -257,16 +265,17 @@ func (m *Machine) probed(ev Probed) {
 // settled takes in whether one node runs a service, after that node looked.
 func (m *Machine) settled(name string, c *conf.Service, s *service, id cluster.NodeID, runs bool) {
 	switch {
-	case s.Job != nil && s.Job.On == id:
+	case s.Job != nil && s.Job.On == id && s.Job.Phase != queued:
 		m.resumeJob(name, c, s, runs)
 	case runs:
 		s.MayRun = s.MayRun.With(id)
 		if s.Job == nil && s.Owner != id && len(s.MayRun) == 1 && s.State != cluster.Failed {
 			m.note(id, "notice", "Migration: %s is running on %d", name, id)
+			m.record(cluster.Entry{Service: name, What: "adopt", From: s.Owner, To: id, Reason: "it runs there"})
 			m.adopt(s, id)
 		}
 	case s.Owner == id && s.State == cluster.Started && s.Job == nil:
-		m.fail(name, c, s)
+		m.fail(name, c, s, "it does not run any more on "+m.nodeName(id))
 	default: // also what was being started or stopped when its cmand died
 		m.release(s, id)
 	}

@@ -7,6 +7,36 @@ import (
 	"fangnetz/internal/conf"
 )
 
+// migrateOn moves a running service to the node that its job prefers, as soon
+// as both ends have a slot.
+func (m *Machine) migrateOn(name string, c *conf.Service, s *service) {
+	j := s.Job
+	j.On = s.Owner
+	if !m.free(moveSlot, j.On) || !m.free(moveSlot, j.Prefer) {
+		j.Phase, j.Then = queued, migrating
+		m.hold(name, c, s, moveSlot, j.On, j.Prefer)
+		return
+	}
+	j.Phase = migrating
+	m.take(j)
+	s.MayRun = s.MayRun.With(j.Prefer)
+	m.note(s.Owner, "notice", "Migrating %s to %s", name, m.nodeName(j.Prefer))
+	m.do(Migrate{Op: m.opOf(s), On: j.On, Service: name, To: j.Prefer})
+}
+
+// migrateNow begins a migration that had to wait, if its target still suits.
+func (m *Machine) migrateNow(name string, c *conf.Service, s *service) {
+	j := s.Job
+	switch online := m.willing(); {
+	case !online.Has(j.Prefer):
+		m.finish(name, c, s, cluster.TargetDead)
+	case m.score(c, s, j.Prefer, online) == illegal || m.conflict(name, c, j.Prefer):
+		m.finish(name, c, s, cluster.DependencyRule)
+	default:
+		m.migrateOn(name, c, s)
+	}
+}
+
 // migrated ends a Migrate. When it is not certain where the machine runs now,
 // both ends are asked.
 func (m *Machine) migrated(name string, c *conf.Service, s *service, ev Done) {
@@ -39,6 +69,7 @@ const settleRounds = 10
 // the machine runs.
 func (m *Machine) settle(name string, c *conf.Service, s *service) {
 	j := s.Job
+	m.taken = nil
 	source := j.On
 	sure := len(j.Unsure) == 0 || len(j.FoundOn) == 1 && j.FoundOn.Has(source)
 	if j.Rounds++; (!sure || len(j.FoundOn) > 1) && j.Rounds < settleRounds {
@@ -47,11 +78,11 @@ func (m *Machine) settle(name string, c *conf.Service, s *service) {
 	}
 	switch {
 	case len(j.FoundOn) > 1:
-		m.note(source, "crit", "%s runs on %d nodes at once; not touching it", name, len(j.FoundOn))
-		m.finish(name, c, s, cluster.Failure)
+		m.doubled(name, c, s)
 	case !sure:
 		s.State, s.Changed, s.Owner, s.LastOwner = cluster.Failed, m.Now, 0, source
 		m.note(source, "crit", "cannot tell where %s runs; intervention required", name)
+		j.because("cannot tell where it runs")
 		m.finish(name, c, s, cluster.Failure)
 	case j.FoundOn.Has(j.Prefer):
 		m.arrived(name, c, s)
@@ -59,7 +90,8 @@ func (m *Machine) settle(name string, c *conf.Service, s *service) {
 		m.finish(name, c, s, cluster.RunsOnOriginal)
 	default: // gone at both ends: recovered like any other that failed
 		m.answer(j.Request, cluster.Failure, 0)
-		m.begin(name, c, s, &job{Kind: recovery, Home: source})
+		m.recordJob(name, j, cluster.Failure, 0)
+		m.begin(name, c, s, &job{Kind: recovery, Home: source, Why: "lost in a migration: it runs at neither end"})
 	}
 }
 

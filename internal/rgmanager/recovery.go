@@ -12,17 +12,30 @@ import (
 // that is older than the service's newest operation says nothing.
 func (m *Machine) broken(ev Broken) {
 	s, c := m.Services[ev.Service], m.conf.Service(ev.Service)
-	if s == nil || c == nil || s.Job != nil || s.Owner != ev.Node || s.State != cluster.Started ||
+	if s == nil || c == nil || s.Owner != ev.Node || s.State != cluster.Started ||
 		s.LastOp != ev.Op || s.Flags&cluster.Frozen != 0 || !m.Nodes[ev.Node].Ready {
 		return
 	}
+	if j := s.Job; j != nil {
+		if j.Phase != queued {
+			return
+		}
+		m.finish(ev.Service, c, s, cluster.Failure) // it waited for its turn, and has nothing to move now
+		if s.Job != nil {
+			return
+		}
+	}
 	m.note(ev.Node, "notice", "status on %s %q returned 7 (%s)", c.Type, c.Name, ev.Reason)
-	m.fail(ev.Service, c, s)
+	if len(s.Seen) > 0 {
+		m.begin(ev.Service, c, s, &job{Kind: look, Home: ev.Node, Why: "it ended on " + m.nodeName(ev.Node)})
+		return
+	}
+	m.fail(ev.Service, c, s, "status check on "+m.nodeName(ev.Node)+": "+ev.Reason)
 }
 
 // fail stops a service whose check failed; recover decides what is next.
-func (m *Machine) fail(name string, c *conf.Service, s *service) {
-	m.begin(name, c, s, &job{Kind: recovery, Home: s.Owner})
+func (m *Machine) fail(name string, c *conf.Service, s *service, why string) {
+	m.begin(name, c, s, &job{Kind: recovery, Home: s.Owner, Why: why})
 }
 
 // recover applies the recovery policy to a service that failed and has been
@@ -49,10 +62,12 @@ func (m *Machine) recover(name string, c *conf.Service, s *service) {
 		m.startOn(name, s, j.Home)
 	case strings.Contains(policy, "disable"):
 		m.note(j.Home, "notice", "Restart threshold for %s exceeded; disabling", name)
+		j.because("restart threshold exceeded")
 		s.State = cluster.Disabled
 		m.finish(name, c, s, cluster.Success)
 	default:
 		m.note(j.Home, "notice", "Restart threshold for %s exceeded; attempting to relocate", name)
+		j.because("restart threshold exceeded")
 		j.Walking = true
 		m.walk(name, c, s)
 	}

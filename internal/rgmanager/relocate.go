@@ -26,7 +26,7 @@ func (m *Machine) startFailed(name string, c *conf.Service, s *service) {
 // limits": Relocation).
 func (m *Machine) walk(name string, c *conf.Service, s *service) {
 	j := s.Job
-	online := m.ready()
+	online := m.willing()
 	others := slices.DeleteFunc(slices.Clone(online), func(id cluster.NodeID) bool {
 		return j.Tried.Has(id) || id == j.Home && j.Kind != enableByDomain
 	})
@@ -51,7 +51,7 @@ func (m *Machine) walk(name string, c *conf.Service, s *service) {
 
 func (m *Machine) lastResort(name string, c *conf.Service, s *service) {
 	j := s.Job
-	if !m.ready().Has(j.Home) {
+	if !m.ready().Has(j.Home) { // a drained one is better than none
 		m.giveUp(name, c, s, cluster.Failure)
 		return
 	}

@@ -12,25 +12,61 @@ func (m *Machine) request(r Request) {
 	switch {
 	case (r.Verb == "lock" || r.Verb == "unlock") && r.Service == "":
 		m.lock(r)
-	case c == nil || s == nil:
-		m.answer(&r, cluster.NoService, 0)
+	case (r.Verb == "drain" || r.Verb == "undrain") && r.Service == "":
+		m.drain(r)
+	case c == nil || s == nil || m.retired(r.Service) && r.Verb != "disable":
+		m.refuse(&r, cluster.NoService, 0, "")
 	case !m.Quorate:
-		m.answer(&r, cluster.NoQuorum, 0)
+		m.refuse(&r, cluster.NoQuorum, 0, "")
 	case s.Job != nil && s.Job.Kind == relocate && (r.Verb == "enable" || r.Verb == "relocate"):
-		m.answer(&r, cluster.Deadlock, 0)
+		m.refuse(&r, cluster.Deadlock, 0, "")
 	case s.Job != nil && s.Job.Kind == relocate:
-		m.answer(&r, cluster.TryAgain, 0)
+		m.refuse(&r, cluster.TryAgain, 0, "it is being relocated")
+	case s.Job != nil && s.Job.Phase == queued && s.Job.Then == migrating && s.Job.Request == nil:
+		s.Queue = append(s.Queue, r) // ahead of a move of ours that has not begun
+		m.finish(r.Service, c, s, cluster.Failure)
 	case s.Job != nil:
 		s.Queue = append(s.Queue, r)
 	default:
 		j, result := m.plan(r, c, s)
 		if j == nil {
-			m.answer(&r, result, m.ownerFor(r, s, result))
+			m.refuse(&r, result, m.ownerFor(r, s, result), m.objection(r, c, s, result))
 			return
 		}
 		j.Request = &r
 		m.begin(r.Service, c, s, j)
 	}
+}
+
+// objection says in words what stands against a request, where its result
+// alone does not; empty: nothing more is to be said.
+func (m *Machine) objection(r Request, c *conf.Service, s *service, result cluster.Result) string {
+	node := r.Target
+	if node == 0 && r.Verb == "enable" && !r.ByDomain {
+		node = r.From
+	}
+	switch blocked := m.blockers(s, 0); {
+	case result == cluster.Success || result == cluster.AlreadyRunning || result == cluster.FrozenService:
+		return ""
+	case len(s.Seen) > 1:
+		return "it runs on " + m.names(s.Seen) + " at once"
+	case len(blocked) > 0:
+		return "it may run on " + m.names(blocked) + ", which is neither heard nor fenced"
+	case !m.dependencyMet(c):
+		return c.Depend + ", which it depends on, is not started"
+	case m.Locked:
+		return "resource groups are locked"
+	case s.State == cluster.Failed || s.State == cluster.Recoverable:
+		return "it is " + s.State.String()
+	case m.Nodes[node] != nil:
+		if _, why := m.suits(r.Service, c, s, node, m.willing()); why != "" {
+			return m.nodeName(node) + ": " + why
+		}
+	}
+	if s.State != cluster.Started && s.State != cluster.Stopped {
+		return "it is " + s.State.String()
+	}
+	return ""
 }
 
 // ownerFor is the owner that an answer names that needed no work.
@@ -54,6 +90,9 @@ func (m *Machine) plan(r Request, c *conf.Service, s *service) (*job, cluster.Re
 	if blocked := m.blockers(s, 0); len(blocked) > 0 {
 		return nil, m.whyBlocked(blocked)
 	}
+	if len(s.Seen) > 1 {
+		return nil, cluster.Failure
+	}
 	if m.Locked && r.Verb != "migrate" && s.Flags&cluster.Frozen == 0 && s.Owner == 0 {
 		return nil, cluster.TryAgain
 	}
@@ -76,7 +115,7 @@ func (m *Machine) plan(r Request, c *conf.Service, s *service) (*job, cluster.Re
 // lock sets or clears the administrator's lock (clusvcadm, "Locking").
 func (m *Machine) lock(r Request) {
 	if !m.Quorate {
-		m.answer(&r, cluster.NoQuorum, 0)
+		m.refuse(&r, cluster.NoQuorum, 0, "")
 		return
 	}
 	word := "Unlocked"
@@ -88,7 +127,7 @@ func (m *Machine) lock(r Request) {
 			m.note(id, "notice", "Resource Groups %s", word)
 		}
 	}
-	m.answer(&r, cluster.Success, 0)
+	m.refuse(&r, cluster.Success, 0, "")
 }
 
 // freeze forbids, or allows again, that anything is done to a service.
@@ -126,16 +165,17 @@ func (m *Machine) planEnable(r Request, c *conf.Service, s *service) (*job, clus
 		switch {
 		case s.Owner == r.Target:
 			return nil, cluster.AlreadyRunning
-		case s.Owner != 0 || !m.ready().Has(r.Target):
+		case s.Owner != 0 || !m.willing().Has(r.Target):
 			return nil, cluster.TryAgain
 		}
 		home = r.Target
 	}
-	conflict := m.conflict(r.Service, c, home)
+	drained := r.Target == 0 && m.Nodes[home].Drained // then any other node will do
+	conflict := drained || m.conflict(r.Service, c, home)
 	switch {
-	case m.score(c, s, home, m.ready()) == illegal:
+	case !drained && m.score(c, s, home, m.willing()) == illegal:
 		return nil, cluster.Failure
-	case conflict && (s.State == cluster.Disabled || s.State == cluster.Uninitialized):
+	case conflict && !drained && (s.State == cluster.Disabled || s.State == cluster.Uninitialized):
 		return nil, cluster.InvalidOperation
 	case !m.dependencyMet(c):
 		return nil, cluster.DependencyRule
@@ -167,7 +207,7 @@ func (m *Machine) planByDomain(s *service) (*job, cluster.Result) {
 
 func (m *Machine) planRelocate(r Request, c *conf.Service, s *service) (*job, cluster.Result) {
 	target := r.Target
-	if !m.ready().Has(target) {
+	if !m.willing().Has(target) {
 		target = 0
 	}
 	switch {
@@ -203,7 +243,7 @@ func (m *Machine) planRestart(r Request, s *service) (*job, cluster.Result) {
 }
 
 func (m *Machine) planMigrate(r Request, c *conf.Service, s *service) (*job, cluster.Result) {
-	online := m.ready()
+	online := m.willing()
 	switch {
 	case !migratory(c) || m.conf.NodeByID(r.Target) == nil:
 		return nil, cluster.InvalidOperation

@@ -186,7 +186,7 @@ func (w *world) shown(all bool) string {
 	var b strings.Builder
 	for _, a := range w.actions {
 		switch a.(type) {
-		case Probe, Find, Note:
+		case Probe, Find, Note, History:
 			if !all {
 				continue
 			}

@@ -8,8 +8,15 @@ import (
 // startOn starts the service on id, once every ready node has looked for it
 // (rgmanager, "Virtual machines seen by rgmanager": Found elsewhere).
 func (m *Machine) startOn(name string, s *service, id cluster.NodeID) {
-	s.Job.On = id
+	j := s.Job
+	j.On = id
+	if !m.free(startSlot, id) {
+		j.Phase, j.Then = queued, finding
+		m.hold(name, m.conf.Service(name), s, startSlot, id)
+		return
+	}
 	m.seek(name, s, finding, m.ready())
+	m.take(j)
 }
 
 func (m *Machine) seek(name string, s *service, p phase, ids cluster.NodeIDs) {
@@ -41,21 +48,28 @@ func (m *Machine) sought(name string, c *conf.Service, s *service) {
 		m.settle(name, c, s)
 		return
 	}
+	if j.Kind == look {
+		m.looked(name, c, s)
+		return
+	}
 	switch blockers := m.blockers(s, j.On); {
 	case len(j.FoundOn) == 1 && len(s.MayRun.Without(j.FoundOn[0])) == 0:
 		id := j.FoundOn[0]
 		m.note(id, "notice", "Migration: %s is running on %d", name, id)
+		j.because("found on %s", m.nodeName(id))
 		m.adopt(s, id)
+		m.single(name, s)
 		m.finish(name, c, s, cluster.Success)
 	case len(j.FoundOn) > 1:
-		m.note(0, "crit", "%s runs on %d nodes at once; not touching it", name, len(j.FoundOn))
-		m.finish(name, c, s, cluster.Failure)
+		m.doubled(name, c, s)
 	case len(blockers) > 0:
 		m.giveUp(name, c, s, m.whyBlocked(blockers))
 	case len(s.MayRun.Without(j.On)) > 0: // a ready node that could not tell
-		m.note(j.On, "err", "cannot tell whether %s runs on %s; not starting it", name, m.nodeName(s.MayRun.Without(j.On)[0]))
+		other := m.nodeName(s.MayRun.Without(j.On)[0])
+		m.note(j.On, "err", "cannot tell whether %s runs on %s; not starting it", name, other)
+		j.because("cannot tell whether it runs on %s", other)
 		m.giveUp(name, c, s, cluster.Failure)
-	case !m.ready().Has(j.On):
+	case !m.ready().Has(j.On) || !j.Last && !m.willing().Has(j.On):
 		s.State = cluster.Recovering
 		m.startFailed(name, c, s)
 	default:

@@ -23,6 +23,9 @@ type service struct {
 	DefinedOn  cluster.NodeID            // the node whose libvirt has it; 0: not known
 	History    map[cluster.NodeID][]Time `json:",omitempty"` // restarts in place
 	LastOp     Op                        // newest operation on it
+	Seen       cluster.NodeIDs           `json:",omitempty"` // it runs on all of these at once: the alarm
+	Drained    cluster.NodeID            `json:",omitempty"` // the node that it left because that was drained
+	Held       *held                     `json:",omitempty"` // the slot that it waits for
 	Job        *job                      `json:",omitempty"` // what is being done with it
 	Queue      []Request                 `json:",omitempty"` // what is to be done next
 }
@@ -120,15 +123,24 @@ func (m *Machine) bestTarget(name string, c *conf.Service, s *service, candidate
 // conflict reports whether exclusive forbids a service on a node
 // (rgmanager, "Exclusive services").
 func (m *Machine) conflict(name string, c *conf.Service, id cluster.NodeID) bool {
+	return m.rival(name, c, id) != ""
+}
+
+// rival returns the first service because of which exclusive forbids another
+// one on a node; empty: none does.
+func (m *Machine) rival(name string, c *conf.Service, id cluster.NodeID) string {
 	if !m.exclusive {
-		return false
+		return ""
 	}
-	return slices.ContainsFunc(m.conf.Services, func(other conf.Service) bool {
+	for i := range m.conf.Services {
+		other := &m.conf.Services[i]
 		o := m.Services[other.FullName()]
-		return o != nil && other.FullName() != name && o.Owner == id &&
-			(o.State == cluster.Started || o.State == cluster.Starting) &&
-			(c.Exclusive > 0 || other.Exclusive > 0)
-	})
+		if o != nil && o.Owner == id && (o.State == cluster.Started || o.State == cluster.Starting) &&
+			(c.Exclusive > 0 || other.Exclusive > 0) && other.FullName() != name {
+			return other.FullName()
+		}
+	}
+	return ""
 }
 
 // dependencyMet reports whether what a service depends on is started; what
@@ -171,13 +183,13 @@ func (m *Machine) defined(ev Defined) {
 // evaluate considers starting every service, on every ready node, lowest id
 // first (rgmanager, "Events and what they trigger").
 func (m *Machine) evaluate() {
-	online := m.ready()
+	online := m.willing()
 	m.inOrder(func(name string, c *conf.Service, s *service) { m.consider(name, c, s, online) })
 }
 
 func (m *Machine) consider(name string, c *conf.Service, s *service, online cluster.NodeIDs) {
 	if !m.Quorate || m.Locked || s.Job != nil || s.State != cluster.Stopped && s.State != cluster.Uninitialized ||
-		len(online) == 0 || len(m.blockers(s, 0)) > 0 {
+		len(online) == 0 || len(m.blockers(s, 0)) > 0 || len(s.Seen) > 1 || m.retired(name) {
 		return // what is blocked is looked at again when the nodes answer or are fenced
 	}
 	ids := m.candidates(name, c, s, online)
@@ -187,9 +199,16 @@ func (m *Machine) consider(name string, c *conf.Service, s *service, online clus
 	case s.State == cluster.Uninitialized:
 		s.State = cluster.Stopped
 	}
-	if len(ids) > 0 {
-		m.begin(name, c, s, &job{Kind: start, Home: ids[0]})
+	if len(ids) == 0 {
+		return
 	}
+	for _, id := range ids {
+		if m.free(startSlot, id) {
+			m.begin(name, c, s, &job{Kind: start, Home: id, Why: m.why(name, c, s, id, online)})
+			return
+		}
+	}
+	m.hold(name, c, s, startSlot, ids...)
 }
 
 // candidates returns the nodes that would by themselves start a service that
@@ -219,8 +238,8 @@ func (m *Machine) failback(id cluster.NodeID) {
 
 // moveTo moves a service to a node, if it runs and that node suits it better.
 func (m *Machine) moveTo(name string, c *conf.Service, s *service, id cluster.NodeID) {
-	online := m.ready()
-	if m.Locked || s.Job != nil || s.State != cluster.Started || s.Flags&cluster.Frozen != 0 || s.Owner == id ||
+	online := m.willing()
+	if m.Locked || len(s.Seen) > 1 || s.Job != nil || s.State != cluster.Started || s.Flags&cluster.Frozen != 0 || s.Owner == id ||
 		m.conflict(name, c, id) || m.score(c, s, id, online) <= m.score(c, s, s.Owner, online) {
 		return
 	}
@@ -229,12 +248,12 @@ func (m *Machine) moveTo(name string, c *conf.Service, s *service, id cluster.No
 		word, kind = "Migrating", migrate
 	}
 	m.note(s.Owner, "notice", "%s %s to better node %s", word, name, m.nodeName(id))
-	m.begin(name, c, s, &job{Kind: kind, Home: s.Owner, Prefer: id})
+	m.begin(name, c, s, &job{Kind: kind, Home: s.Owner, Prefer: id, Why: m.why(name, c, s, id, online)})
 }
 
 // dependants reacts to a service that was started or stopped.
 func (m *Machine) dependants(name string) {
-	online := m.ready()
+	online := m.willing()
 	m.inOrder(func(other string, c *conf.Service, s *service) {
 		if c.Depend != name {
 			return
@@ -243,7 +262,7 @@ func (m *Machine) dependants(name string) {
 			m.consider(other, c, s, online)
 		} else if s.Job == nil && s.State == cluster.Started && s.Flags&cluster.Frozen == 0 {
 			m.note(s.Owner, "warning", "Stopping service %s: Dependency missing", other)
-			m.begin(other, c, s, &job{Kind: stop, Home: s.Owner})
+			m.begin(other, c, s, &job{Kind: stop, Home: s.Owner, Why: "it depends on " + name})
 		}
 	})
 }

@@ -1,6 +1,9 @@
 package rgmanager
 
 import (
+	"maps"
+	"slices"
+
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
 )
@@ -26,7 +29,7 @@ func (m *Machine) Status(local cluster.NodeID) cluster.Status {
 			n = &node{}
 		}
 		st.Members = append(st.Members, cluster.Member{Name: name, ID: id, Configured: configured,
-			Known: configured || n.Online || n.Up, Online: n.Online, Local: id == local, Manager: n.Up && !n.Leaving})
+			Known: configured || n.Online || n.Up, Online: n.Online, Local: id == local, Manager: n.Up && !n.Leaving, Drained: n.Drained})
 	}
 	for _, n := range m.conf.Nodes {
 		member(n.ID, n.Name, true)
@@ -42,11 +45,18 @@ func (m *Machine) Status(local cluster.NodeID) cluster.Status {
 		}
 	}
 	m.inOrder(func(name string, _ *conf.Service, s *service) {
-		st.Services = append(st.Services, cluster.Service{Name: name, State: s.State, Flags: s.Flags,
-			Owner: s.Owner, LastOwner: s.LastOwner, Restarts: s.Restarts, LastTransition: s.Changed / 1000})
+		svc := cluster.Service{Name: name, State: s.State, Flags: s.Flags,
+			Owner: s.Owner, LastOwner: s.LastOwner, Restarts: s.Restarts, LastTransition: s.Changed / 1000}
+		if len(s.Seen) > 1 {
+			svc.Seen = s.Seen
+		}
+		st.Services = append(st.Services, svc)
 	})
 	return st
 }
+
+// Names returns the full names of all services, sorted.
+func (m *Machine) Names() []string { return slices.Sorted(maps.Keys(m.Services)) }
 
 // Record is what the daemon needs to know of a service to watch it.
 type Record struct {

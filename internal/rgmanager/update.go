@@ -2,6 +2,8 @@ package rgmanager
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
@@ -12,6 +14,8 @@ import (
 type update struct {
 	ID      string
 	From    cluster.NodeID
+	By      string
+	Began   Time
 	Text    string
 	Version int
 	Old     int             // the version before
@@ -50,7 +54,7 @@ func (m *Machine) proposed(ev Proposed) {
 			Problem: "Proposed updated config file does not have greater version number."})
 		return
 	}
-	m.Update = &update{ID: ev.ID, From: ev.From, Text: ev.Text, Version: c.Version, Old: m.conf.Version,
+	m.Update = &update{ID: ev.ID, From: ev.From, By: ev.By, Began: m.Now, Text: ev.Text, Version: c.Version, Old: m.conf.Version,
 		Errors: map[cluster.NodeID]string{}}
 	m.updatePhase(func(op Op, id cluster.NodeID) Action { return Stage{Op: op, On: id, Text: ev.Text} })
 }
@@ -102,6 +106,10 @@ func (m *Machine) updateNext() {
 	}
 	reply := Reply{On: u.From, ID: u.ID, From: u.Old, To: u.Version}
 	reply.Errors = u.Errors
+	entry := cluster.Entry{Began: u.Began, What: "update", By: u.By, From: u.From, Reason: fmt.Sprintf("version %d to %d", u.Old, u.Version)}
+	for _, id := range slices.Sorted(maps.Keys(u.Errors)) {
+		entry.Reason += fmt.Sprintf(", %s: %s", m.nodeName(id), u.Errors[id])
+	}
 	switch {
 	case u.Active:
 		m.Update = nil
@@ -109,6 +117,8 @@ func (m *Machine) updateNext() {
 			reply.Result = cluster.Warning
 		}
 		m.do(reply)
+		entry.Result = reply.Result
+		m.record(entry)
 	case len(u.Errors) > 0:
 		m.Update = nil
 		for _, id := range m.nodeIDs() {
@@ -118,6 +128,8 @@ func (m *Machine) updateNext() {
 		}
 		reply.Result = cluster.Failure
 		m.do(reply)
+		entry.Result = reply.Result
+		m.record(entry)
 	default:
 		u.Active, u.Errors = true, map[cluster.NodeID]string{}
 		m.updatePhase(func(op Op, id cluster.NodeID) Action {
@@ -129,7 +141,9 @@ func (m *Machine) updateNext() {
 
 // reconfigure puts a new configuration in force (rgmanager, "Configuration
 // changes while running"). Services that stay are not touched; new ones are
-// started when every node has said that it does not run them.
+// started when every node has said that it does not run them; those that were
+// removed are stopped, save a frozen one, which is left running and not ours
+// any more.
 func (m *Machine) reconfigure(text string) {
 	old := m.conf
 	if err := m.load(text); err != nil {
@@ -149,10 +163,16 @@ func (m *Machine) reconfigure(text string) {
 	}
 	for _, c := range old.Services {
 		name := c.FullName()
-		if s := m.Services[name]; s != nil && m.conf.Service(name) == nil {
+		if s := m.Services[name]; s == nil || m.conf.Service(name) != nil {
+			continue
+		} else if s.Flags&cluster.Frozen != 0 {
 			m.note(s.Owner, "notice", "%s removed from the config, but I am not stopping it.", name)
-			m.abandon(s, cluster.NoService)
+			m.record(cluster.Entry{Service: name, What: "remove", From: s.Owner, To: s.Owner, Reason: "it is frozen, and left running"})
+			m.abandon(name, s, cluster.NoService)
 			delete(m.Services, name)
+		} else {
+			m.note(s.Owner, "notice", "%s was removed from the config", name)
+			m.Retired, m.conf.Services = append(m.Retired, c), append(m.conf.Services, c)
 		}
 	}
 	var unknown cluster.NodeIDs
@@ -171,5 +191,35 @@ func (m *Machine) reconfigure(text string) {
 	}
 	for _, id := range m.ready() {
 		m.probe(id)
+	}
+}
+
+// retired reports whether a service is not in cluster.conf any more.
+func (m *Machine) retired(name string) bool {
+	return slices.ContainsFunc(m.Retired, func(c conf.Service) bool { return c.FullName() == name })
+}
+
+// sweep stops what cluster.conf does not list any more, and forgets what is
+// known to run nowhere. A failed one stays to be seen until an administrator
+// has disabled it.
+func (m *Machine) sweep() {
+	if len(m.Retired) == 0 || !m.Quorate {
+		return
+	}
+	for _, c := range slices.Clone(m.Retired) {
+		name := c.FullName()
+		s := m.Services[name]
+		if s != nil && s.Job == nil && s.State == cluster.Started && m.ready().Has(s.Owner) {
+			m.begin(name, m.conf.Service(name), s, &job{Kind: remove, Home: s.Owner, Why: "it was removed from the configuration"})
+		}
+		if s == nil || s.Job == nil && (len(s.MayRun) == 0 && s.State != cluster.Failed || s.State == cluster.Disabled) {
+			if s != nil {
+				m.abandon(name, s, cluster.NoService)
+				delete(m.Services, name)
+			}
+			gone := func(o conf.Service) bool { return o.FullName() == name }
+			m.Retired = slices.DeleteFunc(m.Retired, gone)
+			m.conf.Services = slices.DeleteFunc(slices.Clone(m.conf.Services), gone)
+		}
 	}
 }
