@@ -288,6 +288,7 @@ func (d *Daemon) activate(ctx context.Context, a rgmanager.Activate) {
 
 // reconfigure tells the drivers of a configuration that is in force.
 func (d *Daemon) reconfigure(ctx context.Context) {
+	d.keepConfig()
 	c := d.conf()
 	d.wg.Go(func() {
 		if err := d.o.Reconfigure(ctx, c); err != nil {

@@ -97,8 +97,9 @@ type Daemon struct {
 	watchers   map[chan struct{}]bool    // the loop's: poked when something has changed
 	migrations map[string]wire.Migration // the loop's: under way, by service
 
-	tasks tasks // operations under way
-	wg    sync.WaitGroup
+	tasks   tasks // operations under way
+	configs configs
+	wg      sync.WaitGroup
 }
 
 type reply = rgmanager.Reply
@@ -145,6 +146,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.wg.Go(func() { d.sender(inner) })
 	d.wg.Go(func() { d.watch(inner) })
 	d.wg.Go(func() { d.past.keep(inner) })
+	d.keepConfig()
 	err := d.loop(inner)
 	close(d.stopped)
 	cancel()

@@ -96,6 +96,7 @@ func (d *Daemon) carryOut(ctx context.Context, out output) error {
 	for _, ev := range out.Events {
 		d.log.Info("event", "what", ev.String())
 	}
+	d.configs.saw(out.Events)
 	for _, a := range out.Actions {
 		if a.Node() == d.local {
 			d.do(ctx, a)

@@ -37,7 +37,7 @@ const (
 
 // requests is the whole protocol.
 func requests() []request {
-	return []request{
+	return append(configRequests(), []request{
 		{"GET", statusPath, anyone, 0, serveStatus},
 		{"GET", eventsPath, anyone, 0, serveEvents},
 		{"GET", memberPath, anyone, 0, serveMembership},
@@ -45,7 +45,7 @@ func requests() []request {
 		{"POST", actPath, admin, maxAsk, serveAct},
 		{"PUT", configPath, admin, maxConfig, serveUpdate},
 		{"POST", ackPath, admin, maxAsk, serveAck},
-	}
+	}...)
 }
 
 // serveStatus hands out cluster.Status.

@@ -49,6 +49,7 @@ type Backend interface {
 	// Update makes text the configuration of all nodes. file is its name for
 	// the caller, to be quoted in faults.
 	Update(ctx context.Context, file string, text []byte) (UpdateAnswer, error)
+	ConfigBackend
 	// AckFence takes the administrator's word that node is down, as success
 	// of the fencing that waits for it.
 	AckFence(ctx context.Context, node string) error
@@ -98,6 +99,7 @@ type Code string
 const (
 	Denied      Code = "denied"       // caller is neither root nor in group cluster
 	UnknownNode Code = "unknown node" // no clusternode of that name
+	NotKept     Code = "not kept"     // no configuration of that version is kept
 	NotWaiting  Code = "not waiting"  // the node is not waiting to be fenced
 	NoQuorum    Code = "no quorum"    //
 	BadRequest  Code = "bad request"  // unreadable, unknown or too large
@@ -122,7 +124,7 @@ func (r *Refusal) httpStatus() int {
 	switch r.Code {
 	case Denied:
 		return http.StatusForbidden
-	case UnknownNode:
+	case UnknownNode, NotKept:
 		return http.StatusNotFound
 	case NotWaiting, NoQuorum:
 		return http.StatusConflict

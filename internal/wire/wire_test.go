@@ -24,6 +24,7 @@ import (
 
 // fake is a backend that answers from its fields; a nil function fails the test.
 type fake struct {
+	wire.ConfigBackend
 	status func(context.Context) (cluster.Status, error)
 	act    func(context.Context, wire.Action) (wire.Answer, error)
 	update func(file string, text []byte) (wire.UpdateAnswer, error)

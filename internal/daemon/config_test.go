@@ -1,0 +1,87 @@
+package daemon_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/daemontest"
+	"fangnetz/internal/wire"
+)
+
+// push makes node id update the cluster to a version with that content of rm.
+func push(t *testing.T, c *daemontest.Cluster, id cluster.NodeID, version int, rm string) {
+	t.Helper()
+	a, err := c.Node(id).Update(t.Context(), "c", []byte(config(3, version, rm)))
+	if err != nil || a.To != version || a.Problem != "" || len(a.Faults) > 0 {
+		t.Fatalf("update to version %d: %+v, %v", version, a, err)
+	}
+	c.Pass(time.Second)
+}
+
+func TestEveryNodeKeepsWhatWasInForce(t *testing.T) {
+	bubble(t, 3, 2, func(t *testing.T, c *daemontest.Cluster) {
+		push(t, c, 2, 2, `<vm name="a"/><vm name="b"/>`)
+		push(t, c, 3, 5, `<vm name="a" recovery="relocate"/><vm name="b"/>`)
+		for id := cluster.NodeID(1); id <= 3; id++ {
+			got, err := c.Node(id).ConfigHistory(t.Context())
+			if err != nil || len(got) != 3 {
+				t.Fatalf("node %d keeps %+v, %v; want three", id, got, err)
+			}
+			told := ""
+			for _, e := range got {
+				told += fmt.Sprintf("%d by %q, %d nodes, %d services: %s;", e.Version, e.Node, e.Nodes, e.Services, strings.Join(e.Changes, ", "))
+			}
+			want := `1 by "", 3 nodes, 1 services: ;2 by "node2", 3 nodes, 2 services: vm:b added;` +
+				`5 by "node3", 3 nodes, 2 services: vm:a: recovery restart -> relocate;`
+			if told != want {
+				t.Errorf("node %d tells %s; want %s", id, told, want)
+			}
+			for version, text := range map[int]string{1: config(3, 1, `<vm name="a"/>`), 2: config(3, 2, `<vm name="a"/><vm name="b"/>`),
+				0: config(3, 5, `<vm name="a" recovery="relocate"/><vm name="b"/>`)} {
+				if got, err := c.Node(id).Config(t.Context(), version); err != nil || string(got.Text) != text {
+					t.Errorf("node %d: version %d = %s, %v; want %s", id, version, got.Text, err, text)
+				}
+			}
+			if _, err := c.Node(id).Config(t.Context(), 3); !errors.Is(err, &wire.Refusal{Code: wire.NotKept}) {
+				t.Errorf("node %d: version 3, which never was: %v", id, err)
+			}
+		}
+	})
+}
+
+// Fifty are kept, readable by root alone, and a restart neither loses nor adds
+// one.
+func TestKeptConfigsAreBounded(t *testing.T) {
+	bubble(t, 1, 1, func(t *testing.T, c *daemontest.Cluster) {
+		for version := 2; version <= 60; version++ {
+			a, err := c.Node(1).Update(t.Context(), "c", []byte(config(1, version, "")))
+			if err != nil || a.To != version {
+				t.Fatalf("update to version %d: %+v, %v", version, a, err)
+			}
+			c.Pass(time.Second)
+		}
+		c.Kill(1)
+		c.Start(1)
+		c.Pass(30 * time.Second)
+		got, err := c.Node(1).ConfigHistory(t.Context())
+		if err != nil || len(got) != 50 || got[0].Version != 11 || got[49].Version != 60 {
+			t.Errorf("%d are kept, %v", len(got), err)
+		}
+		dir := filepath.Join(filepath.Dir(c.ConfigFile(1)), "1", "config")
+		files, err := os.ReadDir(dir)
+		if err != nil || len(files) != 51 {
+			t.Errorf("%d files, %v; want 50 texts and their list", len(files), err)
+		}
+		for _, f := range files {
+			if fi, err := f.Info(); err != nil || fi.Mode().Perm() != 0o600 {
+				t.Errorf("%s has mode %v, %v", f.Name(), fi.Mode(), err)
+			}
+		}
+	})
+}
