@@ -36,12 +36,25 @@ func (e *Error) Error() string {
 
 // Parse walks the options and operands of args, in their order; args does not
 // hold the program's name. spec lists the letters, each with a colon behind it
-// when it takes an argument. A word that is two dashes and one of long is that
-// option; getopt(3) takes it for a bundle, and so are all others. The walk
-// goes on after an error.
+// when it takes an argument, and with two when it takes what follows in the
+// same word, if anything does. A word that is two dashes and one of long is that
+// option, with the same colons; its argument follows an equals sign or, with one
+// colon, may be the next word. getopt(3) takes such a word for a bundle, and
+// so are all others. The walk goes on after an error.
 func Parse(args []string, spec string, long ...string) iter.Seq2[Option, error] {
-	return walk(args, spec, func(name string, _ *[]string) (Option, error, bool) {
-		return Option{Long: name}, nil, slices.Contains(long, name)
+	return walk(args, spec, func(word string, rest *[]string) (opt Option, err error, ok bool) {
+		name, arg, attached := strings.Cut(word, "=")
+		must := slices.Contains(long, name+":")
+		switch opt = (Option{Long: name, Arg: arg}); {
+		case attached:
+			return opt, nil, must || slices.Contains(long, name+"::")
+		case must && len(*rest) == 0:
+			return Option{}, &LongError{fmt.Sprintf("option '--%s' requires an argument", name)}, true
+		case must:
+			opt.Arg, *rest = (*rest)[0], (*rest)[1:]
+			return opt, nil, true
+		}
+		return opt, nil, slices.Contains(long, name) || slices.Contains(long, name+"::")
 	})
 }
 
@@ -86,7 +99,7 @@ func walk(args []string, spec string, long func(name string, rest *[]string) (Op
 				case i < 0 || opt.Letter == ':':
 					err = &Error{Letter: opt.Letter}
 				case !strings.HasPrefix(spec[i+1:], ":"):
-				case letters != "":
+				case letters != "" || strings.HasPrefix(spec[i+1:], "::"):
 					opt.Arg, letters = letters, ""
 				case len(args) > 0:
 					opt.Arg, args = args[0], args[1:]

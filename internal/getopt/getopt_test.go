@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-const spec = "fx:i:h?"
+const spec = "fx:i:h?o::"
 
 var cases = map[string]struct {
 	args []string
@@ -38,6 +38,8 @@ var cases = map[string]struct {
 	"not a letter":                {[]string{"-\xc3\xa9"}, "!\xc3 !\xa9"},
 	"dashes in a bundle":          {[]string{"-f--"}, "f !- !-"},
 	"semicolon is no option":      {[]string{"-;"}, "!;"},
+	"argument may be left out":    {[]string{"-o", "a", "-f"}, "o= f +a"},
+	"argument that may be left":   {[]string{"-foa", "-f"}, "f o=a f"},
 	"argument eaten to the limit": {[]string{"-x", "-x", "-x"}, "x=-x !x"},
 }
 
@@ -51,7 +53,7 @@ func show(args []string) string {
 			words = append(words, "!"+string([]byte{e.Letter}))
 		case opt.Letter == 0:
 			operands = append(operands, "+"+opt.Arg)
-		case opt.Letter == 'x' || opt.Letter == 'i':
+		case strings.ContainsRune("xio", rune(opt.Letter)):
 			words = append(words, string(opt.Letter)+"="+opt.Arg)
 		default:
 			words = append(words, string(opt.Letter))
@@ -87,16 +89,29 @@ func TestLong(t *testing.T) {
 		{"a --json", "+a {json}"},
 		{"-x --json", "x=--json"},
 		{"-- --json", "+--json"},
-		{"--jso", "!- !j !s !o"},
-		{"--json=1", "!- !j !s !o !n != !1"},
-		{"-json", "!j !s !o !n"},
+		{"--jso", "!- !j !s o"},
+		{"--json=1", "!- !j !s o=n=1"},
+		{"-json", "!j !s o=n"},
+		{"--drain node1 a", "{drain=node1} +a"},
+		{"--drain=node1 a", "{drain=node1} +a"},
+		{"--drain= a", "{drain} +a"},
+		{"--drain", "!option '--drain' requires an argument"},
+		{"--drain --json", "{drain=--json}"},
+		{"--drained x", "!- !d !r !a i=ned +x"},
+		{"--past --json vm:web", "{past} {json} +vm:web"},
+		{"--past=vm:web", "{past=vm:web}"},
+		{"--=a", "!- != !a"},
 	} {
 		var words []string
-		for opt, err := range Parse(strings.Fields(c.args), spec, "json") {
+		for opt, err := range Parse(strings.Fields(c.args), spec, "json", "drain:", "past::") {
 			e, bad := err.(*Error)
 			switch {
 			case bad:
 				words = append(words, "!"+string(e.Letter))
+			case err != nil:
+				words = append(words, "!"+err.Error())
+			case opt.Long != "" && opt.Arg != "":
+				words = append(words, "{"+opt.Long+"="+opt.Arg+"}")
 			case opt.Long != "":
 				words = append(words, "{"+opt.Long+"}")
 			case opt.Letter == 0:
@@ -141,9 +156,9 @@ func confirm(t *testing.T) {
 int main(int argc, char **argv) {
 	int c;
 	opterr = 1;
-	while ((c = getopt(argc, argv, "fx:i:h?")) != -1) {
+	while ((c = getopt(argc, argv, "fx:i:h?o::")) != -1) {
 		if (c == '?' && optopt) { printf("!%c\n", optopt); optopt = 0; }
-		else if (c == 'x' || c == 'i') printf("%c=%s\n", c, optarg);
+		else if (c == 'x' || c == 'i' || c == 'o') printf("%c=%s\n", c, optarg ? optarg : "");
 		else printf("%c\n", c);
 	}
 	for (; optind < argc; optind++) printf("+%s\n", argv[optind]);
