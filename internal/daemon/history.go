@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,8 @@ import (
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
+	"fangnetz/internal/rgmanager"
+	"fangnetz/internal/wire"
 )
 
 // historySize is how many entries are kept.
@@ -144,4 +147,34 @@ func (h *history) save() error {
 // History returns what this node saw being done with a service, or with all.
 func (d *Daemon) History(_ context.Context, service string) ([]cluster.Entry, error) {
 	return d.past.of(service), nil
+}
+
+// here names a user of this node: root@node1. The loop's alone.
+func (d *Daemon) here(user string) string {
+	name := d.local.String()
+	if n := d.conf().NodeByID(d.local); n != nil {
+		name = n.Name
+	}
+	return cmp.Or(user, "unknown") + "@" + name
+}
+
+// wish is an action of clusvcadm as the machine hears it. The loop's alone.
+func (d *Daemon) wish(id, user string, a wire.Action) rgmanager.Request {
+	return rgmanager.Request{ID: id, From: d.local, At: now(), By: d.here(user), Verb: string(a.Verb), Service: a.Service,
+		Target: a.Target, ByDomain: a.ByDomain}
+}
+
+// try says what an action would lead to, as this node sees the cluster.
+func (d *Daemon) try(ctx context.Context, a wire.Action) (wire.Answer, error) {
+	answer, by := wire.Answer{Result: cluster.NoQuorum}, wire.Caller(ctx)
+	if !d.ask(ctx, func() {
+		if m := d.replica.machine; m != nil {
+			var t cluster.Trial
+			answer.Result, answer.Owner, t = m.Try(d.wish("dry run", by, a))
+			answer.Trial = &t
+		}
+	}) {
+		return wire.Answer{}, errStopping
+	}
+	return answer, nil
 }

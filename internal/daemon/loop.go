@@ -98,7 +98,9 @@ func (d *Daemon) carryOut(ctx context.Context, out output) error {
 	}
 	d.configs.saw(out.Events)
 	for _, a := range out.Actions {
-		if a.Node() == d.local {
+		if h, ok := a.(rgmanager.History); ok {
+			d.past.add(h.Entry)
+		} else if a.Node() == d.local {
 			d.do(ctx, a)
 		}
 	}

@@ -77,12 +77,10 @@ func (d *Daemon) request(ctx context.Context, event func(id string) rgmanager.Ev
 // Act carries out what clusvcadm asks for.
 func (d *Daemon) Act(ctx context.Context, a wire.Action) (wire.Answer, error) {
 	if a.DryRun {
-		return wire.Answer{}, &wire.Refusal{Code: wire.BadRequest, Words: "this release has no dry run"}
+		return d.try(ctx, a)
 	}
-	r, err := d.request(ctx, func(id string) rgmanager.Event {
-		return rgmanager.Request{ID: id, From: d.local, At: now(), Verb: string(a.Verb), Service: a.Service,
-			Target: a.Target, ByDomain: a.ByDomain}
-	})
+	by := wire.Caller(ctx)
+	r, err := d.request(ctx, func(id string) rgmanager.Event { return d.wish(id, by, a) })
 	return wire.Answer{Result: r.Result, Owner: r.Owner, Problem: r.Problem}, err
 }
 
@@ -99,8 +97,9 @@ func (d *Daemon) Update(ctx context.Context, file string, text []byte) (wire.Upd
 	if err := c.Runnable(); err != nil {
 		return wire.UpdateAnswer{To: c.Version, Faults: []string{file + ": " + err.Error()}}, nil
 	}
+	by := wire.Caller(ctx)
 	r, err := d.request(ctx, func(id string) rgmanager.Event {
-		return rgmanager.Proposed{ID: id, From: d.local, At: now(), Text: string(text)}
+		return rgmanager.Proposed{ID: id, From: d.local, At: now(), By: d.here(by), Text: string(text)}
 	})
 	answer := wire.UpdateAnswer{From: r.From, To: r.To, Problem: r.Problem}
 	switch {
@@ -136,8 +135,9 @@ func (d *Daemon) AckFence(ctx context.Context, name string) error {
 	if node == nil {
 		return &wire.Refusal{Code: wire.UnknownNode, Words: fmt.Sprintf("no node %q in cluster.conf", name)}
 	}
+	by := wire.Caller(ctx)
 	r, err := d.request(ctx, func(id string) rgmanager.Event {
-		return rgmanager.Acknowledged{ID: id, From: d.local, At: now(), Node: node.ID}
+		return rgmanager.Acknowledged{ID: id, From: d.local, At: now(), By: d.here(by), Node: node.ID}
 	})
 	switch {
 	case err != nil:
