@@ -147,6 +147,10 @@ type VM struct {
 	StartTimeout   time.Duration // 300 s
 	StopTimeout    time.Duration // 120 s
 	MigrateTimeout time.Duration // 600 s
+	StatusInterval time.Duration // 30 s; a status check at depth 0
+	StatusTimeout  time.Duration // 10 s
+	DeepInterval   time.Duration // 60 s; the same at depth 10
+	DeepTimeout    time.Duration // 20 s
 }
 
 // NodeByID returns the first node with that id, or nil. Nobody has id 0.

@@ -42,6 +42,7 @@ func TestArticle(t *testing.T) {
 		return Service{Type: "vm", Name: name, Domain: domain, Autostart: true, DependMode: "hard", VM: &VM{
 			Migrate: "live", Hypervisor: "auto", HypervisorURI: "auto", MigrationURI: "auto",
 			StartTimeout: 300 * time.Second, StopTimeout: 120 * time.Second, MigrateTimeout: 600 * time.Second,
+			StatusInterval: 30 * time.Second, StatusTimeout: 10 * time.Second, DeepInterval: 60 * time.Second, DeepTimeout: 20 * time.Second,
 		}}
 	}
 	want := &Config{
@@ -90,8 +91,9 @@ func TestEverySettingIsRead(t *testing.T) {
 <rm status_poll_interval="3" max_starts="1" max_stops="2" max_migrations="3"><vm name="v" autostart="0" exclusive="yes" recovery="relocate" max_restarts="3" restart_expire_time="5m"
  depend="vm:w" depend_mode="soft" priority="4" xmlfile="/x" path="/p" snapshot="/s" migrate="pause" migrate_options="--o" tunnelled="1"
  migration_mapping="a:b" use_virsh="1" status_program="/bin/true" hypervisor="qemu" hypervisor_uri="qemu:///x" migration_uri="qemu+ssh://%s/x"
- no_kill="yes"><action name="start" timeout="10"/><action name="stop" timeout="1m"/><action name="migrate" timeout="1h"/><action name="status" interval="9"/></vm>
-<vm name="w"><script/></vm></rm></cluster>`).Config()
+ no_kill="yes"><action name="start" timeout="10"/><action name="stop" timeout="1m"/><action name="migrate" timeout="1h"/><action name="status" interval="9"/>
+ <action name="status" depth="10" interval="2m" timeout="45"/></vm>
+<vm name="w"><script/><action name="status" depth="*" interval="7"/></vm></rm></cluster>`).Config()
 	if len(faults) > 0 {
 		t.Errorf("faults:\n%v", faults)
 	}
@@ -110,10 +112,12 @@ func TestEverySettingIsRead(t *testing.T) {
 				Depend: "vm:w", DependMode: "soft", Priority: 4, VM: &VM{XMLFile: "/x", Path: "/p", Snapshot: "/s", Migrate: "pause",
 					MigrateOptions: "--o", Tunnelled: true, Mapping: "a:b", UseVirsh: "1", StatusProgram: "/bin/true", Hypervisor: "qemu",
 					HypervisorURI: "qemu:///x", MigrationURI: "qemu+ssh://%s/x", NoKill: true,
-					StartTimeout: 10 * time.Second, StopTimeout: time.Minute, MigrateTimeout: time.Hour}},
+					StartTimeout: 10 * time.Second, StopTimeout: time.Minute, MigrateTimeout: time.Hour,
+					StatusInterval: 9 * time.Second, StatusTimeout: 10 * time.Second, DeepInterval: 2 * time.Minute, DeepTimeout: 45 * time.Second}},
 			{Type: "vm", Name: "w", Autostart: true, DependMode: "hard", Children: true, VM: &VM{Migrate: "live", Hypervisor: "auto",
 				HypervisorURI: "auto", MigrationURI: "auto", StartTimeout: 300 * time.Second, StopTimeout: 120 * time.Second,
-				MigrateTimeout: 600 * time.Second}},
+				MigrateTimeout: 600 * time.Second, StatusInterval: 7 * time.Second, StatusTimeout: 10 * time.Second,
+				DeepInterval: 7 * time.Second, DeepTimeout: 20 * time.Second}},
 		},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {

@@ -201,29 +201,46 @@ func (r *reader) exclusive(e *etree.Element, v string, to *int) {
 }
 
 // inside looks at a service's children: <action> changes a machine's
-// time-outs, all others are resources (rgmanager, "The resource tree").
+// time-outs and intervals, all others are resources (rgmanager, "The resource
+// tree").
 func (r *reader) inside(e *etree.Element, svc *Service) {
 	for c := range e.ChildElementsSeq() {
 		if c.Tag != "action" {
 			svc.Children = true
 			continue
 		}
-		var to *time.Duration
-		switch name, _ := attr(c, "name"); {
-		case svc.VM == nil:
-			continue
-		case name == "start":
-			to = &svc.VM.StartTimeout
-		case name == "stop":
-			to = &svc.VM.StopTimeout
-		case name == "migrate":
-			to = &svc.VM.MigrateTimeout
-		default:
-			continue
+		if svc.VM != nil {
+			r.action(c, svc.VM)
 		}
+	}
+}
+
+// action reads one <action>. For a status check depth tells which: 0, 10 or
+// * for both; not given, it is 0.
+func (r *reader) action(e *etree.Element, vm *VM) {
+	set := func(key string, to *time.Duration) {
 		d := *to
-		if r.span(c, "timeout", &d); d > 0 {
+		if r.span(e, key, &d); d > 0 {
 			*to = d
+		}
+	}
+	name, _ := attr(e, "name")
+	depth, _ := attr(e, "depth")
+	switch name {
+	case "start":
+		set("timeout", &vm.StartTimeout)
+	case "stop":
+		set("timeout", &vm.StopTimeout)
+	case "migrate":
+		set("timeout", &vm.MigrateTimeout)
+	case "status":
+		if depth != "10" {
+			set("interval", &vm.StatusInterval)
+			set("timeout", &vm.StatusTimeout)
+		}
+		if depth == "10" || depth == "*" {
+			set("interval", &vm.DeepInterval)
+			set("timeout", &vm.DeepTimeout)
 		}
 	}
 }
