@@ -27,6 +27,7 @@ const historySize = 2000
 type history struct {
 	path string
 	log  *slog.Logger
+	now  func() rgmanager.Time
 	more chan struct{} // there is something to write
 
 	mu      sync.Mutex
@@ -39,7 +40,7 @@ type history struct {
 // openHistory reads what is in the file. A line that is torn or that cannot be
 // read is left out.
 func openHistory(path string, log *slog.Logger) *history {
-	h := &history{path: path, log: log, more: make(chan struct{}, 1)}
+	h := &history{path: path, log: log, now: now, more: make(chan struct{}, 1)}
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		log.Warn("cannot read the history", "err", err)
@@ -58,8 +59,19 @@ func openHistory(path string, log *slog.Logger) *history {
 	return h
 }
 
-// add notes an entry; it does not wait for the disk.
+// stale is how old the time of a new entry may be, in milliseconds.
+const stale = 5000
+
+// add notes an entry that ended now; it does not wait for the disk. The machine
+// goes by the times of messages, and has none of a membership: then it takes
+// that of the message before, which may be hours old.
 func (h *history) add(e cluster.Entry) {
+	if now := h.now(); e.Ended < now-stale {
+		if e.Began == e.Ended {
+			e.Began = now
+		}
+		e.Ended = now
+	}
 	h.mu.Lock()
 	h.entries = append(h.entries, e)
 	if len(h.entries) >= 2*historySize { // now and then, so that it costs little

@@ -11,12 +11,14 @@ import (
 	"testing"
 
 	"fangnetz/internal/cluster"
+	"fangnetz/internal/rgmanager"
 )
 
 // saved adds entries from first to last to the history at path and writes them.
 func saved(t *testing.T, path string, first, last int) *history {
 	t.Helper()
 	h := openHistory(path, slog.New(slog.DiscardHandler))
+	h.now = func() rgmanager.Time { return 0 }
 	for i := first; i <= last; i++ {
 		h.add(cluster.Entry{Began: int64(i), What: "start", Service: fmt.Sprintf("vm:%d", i%3)})
 	}
@@ -104,5 +106,23 @@ func TestHistoryThatCannotBeKeptIsSaid(t *testing.T) {
 	h.keep(ctx)
 	if len(h.of("")) != 1 || !strings.Contains(log.String(), "cannot write the history") {
 		t.Errorf("%d entries, log %q", len(h.of("")), log.String())
+	}
+}
+
+// A membership brings no time along.
+func TestHistoryKnowsTheTime(t *testing.T) {
+	for name, c := range map[string]struct{ began, ended, wantBegan, wantEnded int64 }{
+		"as the machine says":               {990_000, 999_000, 990_000, 999_000},
+		"the machine's clock stood still":   {900_000, 900_000, 1_000_000, 1_000_000},
+		"or had not begun":                  {0, 0, 1_000_000, 1_000_000},
+		"what takes long began when it did": {700_000, 900_000, 700_000, 1_000_000},
+		"another node's clock is ahead":     {1_050_000, 1_060_000, 1_050_000, 1_060_000},
+	} {
+		h := openHistory(filepath.Join(t.TempDir(), "history"), slog.New(slog.DiscardHandler))
+		h.now = func() rgmanager.Time { return 1_000_000 }
+		h.add(cluster.Entry{Began: c.began, Ended: c.ended, What: "quorum"})
+		if e := h.of("")[0]; e.Began != c.wantBegan || e.Ended != c.wantEnded {
+			t.Errorf("%s: from %d to %d; want %d to %d", name, e.Began, e.Ended, c.wantBegan, c.wantEnded)
+		}
 	}
 }
