@@ -46,7 +46,10 @@ func (a Article) Text(hosts []*Host) string {
 		cman = `    <cman expected_votes="1" two_node="1">
         <multicast addr="225.0.0.250"/>
     </cman>
-    <totem token="2000"/>
+`
+	}
+	if len(hosts) > 1 {
+		cman += `    <totem token="2000"/>
 `
 	}
 	return fmt.Sprintf(`<?xml version="1.0"?>

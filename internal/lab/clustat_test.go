@@ -29,7 +29,7 @@ type status struct {
 }
 
 // clustat asks the host's daemon; nil while it does not answer.
-func clustat(t *testing.T, h *Host) *status {
+func clustat(t testing.TB, h *Host) *status {
 	t.Helper()
 	out := try(t, h, "clustat", "-x")
 	// A line of words may come before the document.
@@ -81,7 +81,7 @@ func (st *status) restarts(name string) int {
 // awaitMembers waits until each of hosts sees exactly them online, quorate, and
 // with their daemons up where there are services: without any, clustat does not
 // ask about daemons (clustat, "Worked examples", 9).
-func (s *story) awaitMembers(t *testing.T, limit time.Duration, hosts ...*Host) {
+func (s *story) awaitMembers(t testing.TB, limit time.Duration, hosts ...*Host) {
 	t.Helper()
 	for _, at := range hosts {
 		eventually(t, limit, at.Name+" sees the members", func() string {

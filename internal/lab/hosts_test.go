@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 }
 
 // start makes a rack of n hosts for the test and boots them.
-func start(t *testing.T, n int, programs ...string) *Lab {
+func start(t testing.TB, n int, programs ...string) *Lab {
 	t.Helper()
 	l := rack(t, n, programs...)
 	if err := l.PowerOn(t.Context()); err != nil {
@@ -26,7 +26,7 @@ func start(t *testing.T, n int, programs ...string) *Lab {
 
 // rack makes a rack of n hosts for the test and takes it apart at its end: that
 // nothing is left is part of every test.
-func rack(t *testing.T, n int, programs ...string) *Lab {
+func rack(t testing.TB, n int, programs ...string) *Lab {
 	t.Helper()
 	l, err := New(t.Context(), n, programs...)
 	if err != nil {
@@ -46,7 +46,7 @@ func rack(t *testing.T, n int, programs ...string) *Lab {
 }
 
 // run runs a command that must succeed, within a minute.
-func run(t *testing.T, h *Host, argv ...string) string {
+func run(t testing.TB, h *Host, argv ...string) string {
 	t.Helper()
 	out := try(t, h, argv...)
 	if err := out.Err(); err != nil {
@@ -56,7 +56,7 @@ func run(t *testing.T, h *Host, argv ...string) string {
 }
 
 // try runs a command that may fail.
-func try(t *testing.T, h *Host, argv ...string) Output {
+func try(t testing.TB, h *Host, argv ...string) Output {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -68,7 +68,7 @@ func try(t *testing.T, h *Host, argv ...string) Output {
 }
 
 // eventually waits until holds says "", and fails with what it said last.
-func eventually(t *testing.T, limit time.Duration, what string, holds func() string) {
+func eventually(t testing.TB, limit time.Duration, what string, holds func() string) {
 	t.Helper()
 	var said string
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); {

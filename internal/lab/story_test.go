@@ -12,7 +12,7 @@ import (
 const confFile = "/etc/cluster/cluster.conf"
 
 // programs are the installed commands, as `make build` left them.
-func programs(t *testing.T) []string {
+func programs(t testing.TB) []string {
 	t.Helper()
 	var paths []string
 	for _, name := range []string{"clustat", "clusvcadm", "ccs_tool", "fence_ack_manual", "cmand"} {
