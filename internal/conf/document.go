@@ -20,6 +20,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/beevik/etree"
@@ -77,7 +78,7 @@ func Parse(name string, text []byte) (*Document, error) {
 		faults = append(faults, d.Check().Errors()...)
 	}
 	if len(faults) > 0 {
-		faults.sort()
+		faults.Sort()
 		return nil, faults
 	}
 	return d, nil
@@ -85,6 +86,31 @@ func Parse(name string, text []byte) (*Document, error) {
 
 // Bytes is the file's text.
 func (d *Document) Bytes() []byte { return bytes.Clone(d.text) }
+
+// WithVersion is the file's text with another config_version and no other
+// change; one that has none gets it as first attribute.
+func (d *Document) WithVersion(version int) []byte {
+	src := d.lines.text
+	t := d.tags[d.root()]
+	at := t.off + len("<"+t.name)
+	text := fmt.Sprintf(`%s config_version="%d"%s`, src[:at], version, src[at:])
+	for _, a := range t.attrs {
+		if a.key == "config_version" {
+			rest := src[a.off+len(a.key):]
+			value := strings.IndexAny(rest, `"'`)
+			end := strings.IndexByte(rest[value+1:], rest[value])
+			text = fmt.Sprintf(`%s="%d"%s`, src[:a.off+len(a.key)], version, rest[value+1+end+1:])
+		}
+	}
+	if src == string(d.text) {
+		return []byte(text)
+	}
+	var latin1 []byte // each character was a byte
+	for _, c := range text {
+		latin1 = append(latin1, byte(c))
+	}
+	return latin1
+}
 
 // File is the name given to Parse.
 func (d *Document) File() string { return d.file }

@@ -43,7 +43,7 @@ func Edit(name string, text []byte) (*Draft, error) {
 			line, column := lines.at(f.off)
 			faults = append(faults, Fault{File: name, Line: line, Column: column, Message: f.msg})
 		}
-		faults.sort()
+		faults.Sort()
 		return nil, faults
 	}
 	if prepared.strange {
@@ -218,7 +218,10 @@ func (d *Draft) Bytes() []byte {
 }
 
 // KnownAttr reports whether we know an attribute of that name in the element.
-func KnownAttr(element, key string) bool { return has(grammar[element].attrs, key) }
+func KnownAttr(element, key string) bool {
+	r := rule(element)
+	return r != nil && r.knows(key)
+}
 
 // Walk calls visit for e and all elements below it, in file order.
 func (e Element) Walk(visit func(Element)) {

@@ -51,7 +51,10 @@ func FuzzParse(f *testing.F) {
 		}
 		config, faults := d.Config()
 		places(t, faults, text)
-		config.Runnable()
+		if can := config.Runnable() == nil && len(faults.Errors()) == 0; can != faults.Pushable() {
+			t.Errorf("Pushable = %v, Runnable %v, faults:\n%v", !can, config.Runnable(), faults)
+		}
+		places(t, d.Advice(), text)
 		again, err := Parse("c", d.Bytes())
 		if err != nil {
 			t.Fatalf("parsed once, not twice: %v", err)
@@ -59,6 +62,16 @@ func FuzzParse(f *testing.F) {
 		config2, faults2 := again.Config()
 		if diff := cmp.Diff(config, config2); diff != "" {
 			t.Errorf("Config differs the second time:\n%s", diff)
+		}
+		if changes := Diff(d, again); len(changes) > 0 {
+			t.Errorf("Diff of one text: %v", changes)
+		}
+		newer, err := Parse("c", d.WithVersion(77))
+		if err != nil {
+			t.Fatalf("not parsed with another version: %v\n%s", err, d.WithVersion(77))
+		}
+		if c, _ := newer.Config(); c.Version != 77 || len(Diff(d, newer)) > 0 {
+			t.Errorf("WithVersion(77) has version %d, and changed %v", c.Version, Diff(d, newer))
 		}
 		if diff := cmp.Diff(faults, faults2); diff != "" {
 			t.Errorf("faults differ the second time:\n%s", diff)

@@ -1,60 +1,78 @@
 package conf
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/beevik/etree"
 )
 
-// grammar lists what may stand in an element that we know: children and
-// attributes, blank-separated; * is anything (cluster.conf, sections 2 to 13;
-// alias and type are what the graphical tools wrote). An element is looked up
-// by its name alone, for no name means two things in what is looked at.
-var grammar = map[string]struct{ children, attrs string }{
-	"cluster": {"cman uidgid totem quorumd fence_daemon fence_xvmd dlm gfs_controld group logging clusternodes fencedevices rm clvmd",
-		"name config_version alias"},
-	"cman": {"multicast altmulticast", "two_node expected_votes cluster_id hash_cluster_id port broadcast transport keyfile upgrading disallowed " +
-		"quorum_dev_poll shutdown_timeout ccsd_poll startup_config_timeout max_queued debug_mask nodename disable_openais"},
-	"multicast":    {"", "addr ttl port interface"},
-	"altmulticast": {"", "addr ttl port"},
-	"totem":        {"interface", "*"},
-	"quorumd":      {"heuristic", "*"},
-	"fence_daemon": {"", "post_join_delay post_fail_delay clean_start override_path override_time fence_check_delay skip_undefined"},
-	"clusternodes": {"clusternode", ""},
-	"clusternode":  {"fence unfence altname multicast", "name nodeid votes weight"},
-	"altname":      {"", "name port mcast ttl"},
-	"fence":        {"method", ""},
-	"unfence":      {"device", ""},
-	"method":       {"device", "name"},
-	"device":       {"", "*"},
-	"fencedevices": {"fencedevice", ""},
-	"fencedevice":  {"", "*"},
-	"rm": {"*", "log_level log_facility status_child_max status_poll_interval transition_throttling central_processing disabled statusmax " +
-		"max_starts max_stops max_migrations"},
-	"failoverdomains":    {"failoverdomain", ""},
-	"failoverdomain":     {"failoverdomainnode", "name ordered restricted nofailback"},
-	"failoverdomainnode": {"", "name priority"},
-	"service": {"*", "name ref domain autostart exclusive nfslock nfs_client_cache recovery depend depend_mode max_restarts " +
-		"restart_expire_time priority"},
-	"vm": {"*", "name ref domain autostart exclusive recovery migration_mapping use_virsh xmlfile migrate migrate_options tunnelled path snapshot " +
-		"depend depend_mode max_restarts restart_expire_time priority status_program hypervisor hypervisor_uri migration_uri no_kill"},
+// Kind is what an attribute's value may be.
+type Kind string
+
+const (
+	Text   Kind = "text"
+	Number Kind = "number"
+	Flag   Kind = "0 or 1"    // any other number is 1
+	YesNo  Kind = "yes or no" // true, 1 and on are yes
+	Time   Kind = "time"      // a number and s m h d w or y
+)
+
+// Attribute is one attribute that we read.
+type Attribute struct {
+	Name    string
+	Kind    Kind   // or the words that are allowed, with bars between them
+	Unit    string // of a number
+	Default string // as it would be written; empty: see Meaning
+	Meaning string // one sentence
+}
+
+// Rule says what may stand in an element.
+type Rule struct {
+	Element  string
+	In       string // the elements that it stands in, blank-separated
+	Meaning  string
+	Children string // blank-separated; * is anything
+	Attrs    []Attribute
+	Other    string // attributes that the original knew and we keep, and do not read; * is anything
+}
+
+// Rules are the grammar: what the parser knows, and what cluster.conf(5) tells
+// (cluster.conf, sections 2 to 13; alias and type are what the graphical tools
+// wrote). An element is looked up by its name alone, for no name means two
+// things in what is looked at. Not to be changed.
+func Rules() []Rule { return rules }
+
+var rules = slices.Concat(clusterRules, nodeRules, fenceRules, rmRules)
+
+func rule(element string) *Rule {
+	for i := range rules {
+		if rules[i].Element == element {
+			return &rules[i]
+		}
+	}
+	return nil
+}
+
+func (r *Rule) knows(key string) bool {
+	return has(r.Other, key) || slices.ContainsFunc(r.Attrs, func(a Attribute) bool { return a.Name == key })
 }
 
 // strangers warns of children and attributes that the grammar does not have.
 // They are kept, and not read.
 func (r *reader) strangers(e *etree.Element) {
-	g, ok := grammar[e.FullTag()]
-	if !ok {
+	g := rule(e.FullTag())
+	if g == nil {
 		return
 	}
 	for _, a := range e.Attr {
 		key := a.FullKey()
-		if !has(g.attrs, key) && !strings.HasPrefix(key, "__") && !strings.HasPrefix(key, "xml") {
+		if !g.knows(key) && !strings.HasPrefix(key, "__") && !strings.HasPrefix(key, "xml") {
 			r.warn(e, key, "attribute %s is not known in <%s>: it is not read", key, e.FullTag())
 		}
 	}
 	for c := range e.ChildElementsSeq() {
-		if !has(g.children, c.FullTag()) {
+		if !has(g.Children, c.FullTag()) {
 			r.warn(c, "", "<%s> is not known in <%s>: it is not read", c.FullTag(), e.FullTag())
 			continue
 		}

@@ -189,3 +189,26 @@ func TestBytesAreThoseGiven(t *testing.T) {
 		t.Errorf("name with character numbers = %q", c.Name)
 	}
 }
+
+// A new version is all that changes, to the byte.
+func TestWithVersion(t *testing.T) {
+	for _, c := range []struct{ fact, text, want string }{
+		{"a number", "<!-- a -->\n<cluster\tname='b'\n  config_version = '7' ></cluster>\n", "<!-- a -->\n<cluster\tname='b'\n  config_version=\"12\" ></cluster>\n"},
+		{"no number", `<cluster config_version="a&quot;b" name="c"/>`, `<cluster config_version="12" name="c"/>`},
+		{"none", `<cluster name="c"/>`, `<cluster config_version="12" name="c"/>`},
+		{"none at all", `<cluster/>`, `<cluster config_version="12"/>`},
+		{"ISO-8859-1", "<?xml version=\"1.0\" encoding=\"latin1\"?><cluster name=\"\xe9\" config_version=\"1\"/>",
+			"<?xml version=\"1.0\" encoding=\"latin1\"?><cluster name=\"\xe9\" config_version=\"12\"/>"},
+		{"a byte order mark", "\uFEFF<cluster config_version=\"1\"/>", "\uFEFF<cluster config_version=\"12\"/>"},
+	} {
+		t.Run(c.fact, func(t *testing.T) {
+			d, err := Parse("c", []byte(c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := string(d.WithVersion(12)); got != c.want {
+				t.Errorf("WithVersion(12) = %q; want %q", got, c.want)
+			}
+		})
+	}
+}

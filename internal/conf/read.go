@@ -34,7 +34,7 @@ func (d *Document) Config() (*Config, Faults) {
 	r.fencing(root, &c)
 	r.quorum(root, &c)
 	r.manager(r.one(root, "rm"), &c)
-	r.faults.sort()
+	r.faults.Sort()
 	return &c, r.faults
 }
 
@@ -42,9 +42,9 @@ func (r *reader) cluster(root *etree.Element, c *Config) {
 	r.text(root, "name", &c.Name)
 	switch {
 	case c.Name == "":
-		r.warn(root, "name", "cluster has no name: no node can start; expected 1 to %d characters", maxName)
+		r.unstartable(root, "name", "cluster has no name: no node can start; expected 1 to %d characters", maxName)
 	case len(c.Name) > maxName:
-		r.warn(root, "name", "cluster name %q is too long: no node can start; expected at most %d characters", c.Name, maxName)
+		r.unstartable(root, "name", "cluster name %q is too long: no node can start; expected at most %d characters", c.Name, maxName)
 	}
 	if !r.number(root, "config_version", &c.Version) {
 		r.warn(root, "", "cluster has no config_version: it counts as 0")
@@ -99,7 +99,7 @@ func (r *reader) cman(root *etree.Element, c *Config) {
 
 func (r *reader) nodes(parent *etree.Element, c *Config) {
 	if parent == nil {
-		r.warn(r.d.root(), "", "cluster has no <clusternodes>: no node can start")
+		r.unstartable(r.d.root(), "", "cluster has no <clusternodes>: no node can start")
 	}
 	for _, e := range all(parent, "clusternode") {
 		n := r.set.node
@@ -126,16 +126,24 @@ func (r *reader) nodes(parent *etree.Element, c *Config) {
 		}
 		c.Nodes = append(c.Nodes, n)
 	}
+	if parent != nil && len(c.Nodes) == 0 {
+		r.unstartable(parent, "", "there is no clusternode: no node can start")
+	}
+	for _, n := range c.Nodes {
+		if len(n.AltNames) != len(c.Nodes[0].AltNames) {
+			r.warn(parent, "", "clusternode %q has %d altnames and %q has %d: expected as many for all", n.Name, len(n.AltNames), c.Nodes[0].Name, len(c.Nodes[0].AltNames))
+		}
+	}
 }
 
 func (r *reader) nodeID(e *etree.Element, n *Node, c *Config) {
 	id := 0
 	switch found := r.number(e, "nodeid", &id); {
 	case !found:
-		r.warn(e, "", "clusternode %q has no nodeid: no node can start; expected a number from 1", n.Name)
+		r.unstartable(e, "", "clusternode %q has no nodeid: no node can start; expected a number from 1", n.Name)
 		return
 	case id <= 0:
-		r.warn(e, "nodeid", "clusternode %q has nodeid %d: no node can start; expected a number from 1", n.Name, id)
+		r.unstartable(e, "nodeid", "clusternode %q has nodeid %d: no node can start; expected a number from 1", n.Name, id)
 		return
 	}
 	n.ID = cluster.NodeID(id)
@@ -148,11 +156,11 @@ func (r *reader) nodeID(e *etree.Element, n *Node, c *Config) {
 func (r *reader) quorum(root *etree.Element, c *Config) {
 	cman := root.SelectElement("cman")
 	if c.TwoNode && len(c.Nodes) != 2 {
-		r.warn(cman, "two_node", "two_node is set for %d nodes: no node can start; expected 2", len(c.Nodes))
+		r.unstartable(cman, "two_node", "two_node is set for %d nodes: no node can start; expected 2", len(c.Nodes))
 	}
 	for _, n := range c.Nodes {
 		if c.TwoNode && n.Votes != 1 {
-			r.warn(cman, "two_node", "two_node is set and clusternode %q has %d votes: no node can start; expected 1", n.Name, n.Votes)
+			r.unstartable(cman, "two_node", "two_node is set and clusternode %q has %d votes: no node can start; expected 1", n.Name, n.Votes)
 		}
 	}
 	if c.TwoNode && c.ExpectedVotes > 1 {
@@ -203,11 +211,28 @@ func (r *reader) fencing(root *etree.Element, c *Config) {
 			r.method(m, n, &lines)
 		}
 		n.Unfence = r.devices(r.one(e, "unfence"), n.Name, &lines)
-		if len(n.Fence) == 0 && len(c.Nodes) > 1 {
-			r.warn(e, "", "clusternode %q has no fence method: when it fails, its services stay down", n.Name)
-		}
 	}
 	r.references(lines, c)
+	r.unfenced(root, c)
+}
+
+// unfenced warns of nodes that nothing cuts off.
+func (r *reader) unfenced(root *etree.Element, c *Config) {
+	nodes := root.SelectElement("clusternodes")
+	fenced := func(n Node) bool { return len(n.Fence) > 0 }
+	switch {
+	case len(c.Nodes) < 2:
+		return
+	case !slices.ContainsFunc(c.Nodes, fenced):
+		r.warn(nodes, "", "no node has a fence method: when one fails, its services stay down")
+		return
+	}
+	elements := byName(nodes)
+	for _, n := range c.Nodes {
+		if !fenced(n) {
+			r.warn(elements["clusternode:"+n.Name], "", "clusternode %q has no fence method: when it fails, its services stay down", n.Name)
+		}
+	}
 }
 
 func (r *reader) method(e *etree.Element, n *Node, lines *[]deviceLine) {

@@ -25,6 +25,10 @@ func (r *reader) refuse(e *etree.Element, key, format string, args ...any) {
 	r.fault(Error, e, key, format, args...)
 }
 
+func (r *reader) unstartable(e *etree.Element, key, format string, args ...any) {
+	r.fault(Unstartable, e, key, format, args...)
+}
+
 func (r *reader) fault(severity Severity, e *etree.Element, key, format string, args ...any) {
 	f := Fault{File: r.d.file, Severity: severity, Message: fmt.Sprintf(format, args...)}
 	if t := r.d.tags[e]; t != nil {
