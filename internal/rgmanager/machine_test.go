@@ -40,3 +40,22 @@ func TestDefinitionFollowsTheMachine(t *testing.T) {
 	define(2, "edited again")
 	want("edited where it runs", "edited again")
 }
+
+// TestUnknownService asks for what no configuration has ever had.
+func TestUnknownService(t *testing.T) {
+	m, err := New(`<cluster name="c" config_version="1"><clusternodes><clusternode name="node1" nodeid="1"/></clusternodes></cluster>`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"enable", "disable", "stop", "restart", "relocate", "migrate", "freeze", "unfreeze", "convalesce"} {
+		var result cluster.Result
+		for _, a := range m.Step(Request{ID: "1", From: 1, Verb: verb, Service: "vm:none", Target: 1}) {
+			if r, ok := a.(Reply); ok {
+				result = r.Result
+			}
+		}
+		if result != cluster.NoService {
+			t.Errorf("%s: %v, want %v", verb, result, cluster.NoService)
+		}
+	}
+}

@@ -1,33 +1,35 @@
-package rgmanager
+package rgmanager_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
-	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"fangnetz/internal/cluster"
-	"fangnetz/internal/conf"
+	"fangnetz/internal/rgmanager"
+	"fangnetz/internal/scenario"
 )
 
-// placementCase is one line of testdata/original/placement.jsonl: a question
-// and what the original's own code answered.
+// placementCase is one line of testdata/original/placement/cases.jsonl: a
+// question and what the original's own code answered.
 type placementCase struct {
 	Case        string
 	ClusterConf string `json:"cluster_conf"`
 	Nodes       []struct {
 		Name   string
-		ID     cluster.NodeID
 		Online bool
 	}
 	Services []struct {
 		Name           string
 		State          string
-		Owner          *string
-		LastOwner      *string `json:"last_owner"`
+		Owner          string
+		LastOwner      string `json:"last_owner"`
 		Flags          []string
 		LastTransition int64 `json:"last_transition"`
 	}
@@ -36,33 +38,36 @@ type placementCase struct {
 		Ask, Service, Excluding, Node, To, Preferred string
 		OnNode                                       string `json:"on_node"`
 		HandledBy                                    string `json:"handled_by"`
-		Times                                        int
-		SecondsBetween                               int `json:"seconds_between"`
+		SecondsBetween                               int    `json:"seconds_between"`
 	}
 	Answer json.RawMessage
 }
 
-// final is one service in an answer.
-type final struct {
-	State     string  `json:"state"`
-	Owner     *string `json:"owner"`
-	LastOwner *string `json:"last_owner"`
-	Restarts  int     `json:"restarts"`
+// placementAnswer is what of an answer is compared.
+type placementAnswer struct {
+	Node     string
+	Nodes    []string
+	Code     cluster.Result
+	Final    finals
+	Requests []struct{ Service string }
+	Steps    []struct{ Final finals }
 }
 
-// placementDiffers lists the cases where we differ from the original, and why.
-var placementDiffers = map[string]string{
-	"vm_ordered/004": "asked of a node that is not the owner: forwarded to the owner here, refused with -3 there",
+// finals are services at the end, by name.
+type finals map[string]struct {
+	State, Owner string
+	LastOwner    string `json:"last_owner"`
+	Restarts     int
 }
 
-// TestPlacement asks what the original was asked.
+// TestPlacement asks what the original was asked, in the language of scenarios
+// (docs/scenario.md, "Placement").
 func TestPlacement(t *testing.T) {
-	f, err := os.Open("../../testdata/original/placement/cases.jsonl")
+	data, err := os.ReadFile("../../testdata/original/placement/cases.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(bytes.NewReader(data))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var c placementCase
@@ -70,193 +75,201 @@ func TestPlacement(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Run(c.Case, func(t *testing.T) {
-			got, want := c.answers(t)
-			if why, differs := placementDiffers[c.Case]; differs {
-				if reflect.DeepEqual(got, want) {
-					t.Fatalf("listed as a difference (%s), but equal", why)
-				}
-				return
-			}
-			if !reflect.DeepEqual(got, want) {
-				t.Errorf("%s\n got %v\nwant %v", c.ClusterConf, got, want)
+			script, want := c.script(t), c.want(t)
+			got := play(t, script)
+			if got != want {
+				t.Errorf("%s\n got %s\nwant %s", script, got, want)
 			}
 		})
 	}
 }
 
-// world is the state in which the question is put.
-func (c *placementCase) world(t *testing.T) *world {
-	w := newWorld(t, c.ClusterConf)
-	w.quorate = true
-	w.m.Quorate = true
+// script is the case as a scenario. What the last lines that begin with `>`
+// print is the answer.
+func (c *placementCase) script(t *testing.T) string {
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	say("cluster\n%s\n----\n", strings.TrimSpace(c.ClusterConf))
 	for _, n := range c.Nodes {
 		if n.Online {
-			w.up, w.powered = w.up.With(n.ID), w.powered.With(n.ID)
-			w.m.Nodes[n.ID] = &node{Online: true, Up: true, Ready: true, Boot: "0"}
+			say("node %s online", n.Name)
 		} else {
-			w.m.Nodes[n.ID] = &node{Clean: true}
+			say("node %s offline", n.Name)
 		}
 	}
 	for _, s := range c.Services {
-		r := w.m.Services[s.Name]
-		if r == nil {
-			t.Fatalf("%s is not in the configuration", s.Name)
-		}
-		for st := cluster.Stopped; st <= cluster.Migrating; st++ {
-			if st.String() == s.State {
-				r.State = st
-			}
-		}
-		r.Owner, r.LastOwner, r.Changed = w.ref(s.Owner), w.ref(s.LastOwner), s.LastTransition
-		if slices.Contains(s.Flags, "frozen") {
-			r.Flags = cluster.Frozen
-		}
-		if r.Owner != 0 {
-			r.MayRun = cluster.NodeIDs{r.Owner}
-			w.running[s.Name] = r.MayRun
-		}
+		say("service %s %s%s%s%s changed %d", s.Name, s.State, option("on", s.Owner), option("last", s.LastOwner),
+			option("frozen", strings.Join(s.Flags, "")), s.LastTransition)
 	}
 	for _, a := range c.AgentFailures {
-		w.failing[fmt.Sprintf("%s %s %d", a.Operation, a.Service, w.node(a.Node))] = true
+		say("fails %s %s %s", a.Operation, a.Service, a.Node)
 	}
-	return w
-}
-
-func (w *world) ref(name *string) cluster.NodeID {
-	if name == nil {
-		return 0
-	}
-	return w.node(*name)
-}
-
-func (w *world) final() map[string]final {
-	name := func(id cluster.NodeID) *string {
-		if id == 0 {
-			return nil
-		}
-		s := w.m.nodeName(id)
-		return &s
-	}
-	all := map[string]final{}
-	w.m.inOrder(func(full string, _ *conf.Service, s *service) {
-		all[full] = final{s.State.String(), name(s.Owner), name(s.LastOwner), s.Restarts}
-	})
-	return all
-}
-
-// answers puts the question; both answers are reduced to what the question is
-// about.
-func (c *placementCase) answers(t *testing.T) (got, want string) {
-	w, q := c.world(t), c.Question
-	var a struct {
-		Node            *string
-		Nodes           []string
-		Code            *int
-		NewOwner        *string `json:"new_owner"`
-		Final           map[string]final
-		StartCandidates map[string][]string `json:"start_candidates"`
-		Requests        []struct{ Service string }
-		Moves           []struct{ Service, Target string }
-		Steps           []struct{ Final map[string]final }
-	}
-	if err := json.Unmarshal(c.Answer, &a); err != nil {
-		t.Fatal(err)
-	}
-	text := func(v any) string {
-		b, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	cfg, svc := w.m.conf.Service(q.Service), w.m.Services[q.Service]
-	request := func(r Request) (string, string) {
-		r.Service = q.Service
-		reply := w.replies[w.ask(r)]
-		return fmt.Sprint(int(reply.Result), text(w.final())), fmt.Sprint(*a.Code, text(a.Final))
-	}
-	optional := func(name string) cluster.NodeID {
-		if name == "" {
-			return 0
-		}
-		return w.node(name)
+	q := c.Question
+	request := func(format string, args ...any) {
+		say("> "+format, args...)
+		say("> states")
 	}
 	switch q.Ask {
 	case "eligibility":
-		scores := map[string]string{}
-		for _, n := range c.Nodes {
-			scores[n.Name] = w.m.score(cfg, svc, n.ID, w.m.ready()).String()
-		}
-		var answer map[string]string
-		if err := json.Unmarshal(c.Answer, &answer); err != nil {
-			t.Fatal(err)
-		}
-		return text(scores), text(answer)
+		say("> eligibility %s", q.Service)
 	case "best_target":
-		online := w.m.ready()
-		target, ok := w.m.bestTarget(q.Service, cfg, svc, online.Without(optional(q.Excluding)), online)
-		if !ok {
-			return "none", fmt.Sprint(deref(a.Node))
-		}
-		return w.m.nodeName(target), fmt.Sprint(deref(a.Node))
+		say("> target %s%s", q.Service, option("without", q.Excluding))
 	case "start_candidates":
-		var names []string
-		for _, id := range w.m.candidates(q.Service, cfg, svc, w.m.ready()) {
-			names = append(names, w.m.nodeName(id))
-		}
-		return fmt.Sprint(names), fmt.Sprint(a.Nodes)
+		say("> candidates %s", q.Service)
 	case "node_ready":
-		var names, others []string
-		w.m.inOrder(func(name string, c *conf.Service, s *service) {
-			if w.m.candidates(name, c, s, w.m.ready()).Has(w.node(q.Node)) {
-				names = append(names, name)
-			}
-		})
-		for _, r := range a.Requests {
-			others = append(others, r.Service)
-		}
-		return fmt.Sprint(names), fmt.Sprint(others)
+		say("> wants %s", q.Node)
 	case "node_down":
-		id := w.node(q.Node)
-		w.powerOff(id)
-		w.gone(id, cluster.NodeDown)
-		w.view()
-		for _, f := range w.fences {
-			w.step(Fenced{Op: f.Op, Victim: id, At: w.now})
-		}
-		return text(w.final()), text(a.Final)
+		say("down %s\nfenced %s\n> states", q.Node, q.Node)
 	case "node_up":
-		w.join(w.node(q.Node))
-		return text(w.final()), text(a.Final)
+		say("up %s\n> states", q.Node)
 	case "enable":
-		return request(Request{Verb: "enable", From: w.node(q.OnNode)})
+		request("enable %s at %s", q.Service, q.OnNode)
 	case "enable_by_failover_domain":
-		return request(Request{Verb: "enable", ByDomain: true, From: w.node(q.OnNode)})
+		request("enable %s at %s by domain", q.Service, q.OnNode)
 	case "relocate":
-		return request(Request{Verb: "relocate", From: w.node(q.HandledBy), Target: optional(q.Preferred)})
+		request("relocate %s%s handled by %s", q.Service, option("on", q.Preferred), q.HandledBy)
 	case "migrate":
-		return request(Request{Verb: "migrate", From: w.node(q.HandledBy), Target: w.node(q.To)})
+		request("migrate %s to %s handled by %s", q.Service, q.To, q.HandledBy)
 	case "service_failed":
-		w.run("crash "+q.Service, "")
-		return text(w.final()), text(a.Final)
+		say("crash %s\n> states", q.Service)
 	case "service_fails_again_and_again":
-		var steps, others []map[string]final
-		for i := range a.Steps {
+		var a placementAnswer
+		c.decode(t, &a)
+		for i := range a.Steps { // it was asked no more once the service had gone elsewhere
 			if i > 0 {
-				w.now += int64(q.SecondsBetween) * 1000
+				say("pass %d", q.SecondsBetween)
 			}
-			w.run("crash "+q.Service, "")
-			steps, others = append(steps, w.final()), append(others, a.Steps[i].Final)
+			say("crash %s\n> states", q.Service)
 		}
-		return text(steps), text(others)
 	}
-	t.Fatalf("unknown question %q", q.Ask)
-	return "", ""
+	return b.String()
 }
 
-func deref(s *string) string {
-	if s == nil {
-		return "none"
+// option is an option of a command: its word and value, its word alone, or
+// nothing when there is no value.
+func option(word, value string) string {
+	switch value {
+	case "":
+		return ""
+	case word:
+		return " " + word
 	}
-	return *s
+	return " " + word + " " + value
+}
+
+// play returns what the lines print that begin with `>`, without the operations
+// that lead to an answer.
+func play(t *testing.T, script string) string {
+	t.Helper()
+	conf, rest, _ := strings.Cut(strings.TrimPrefix(script, "cluster\n"), "\n----\n")
+	w, err := scenario.New(conf)
+	if err != nil {
+		t.Fatalf("%s\n%v", conf, err)
+	}
+	w.Check = true
+	var b strings.Builder
+	for line := range strings.Lines(rest) {
+		command, asked := strings.CutPrefix(line, "> ")
+		c, err := scenario.Parse(command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := w.Do(c, "")
+		if err != nil {
+			t.Fatalf("%s: %v", script, err)
+		}
+		if !asked {
+			continue
+		}
+		for _, a := range w.Actions() {
+			if r, ok := a.(rgmanager.Reply); ok {
+				r.Problem = ""
+				b.WriteString(w.Machine().Named(r.String()) + "\n")
+				out = ""
+			}
+		}
+		var answers []string
+		for answer := range strings.Lines(out) {
+			switch c.Verb {
+			case "eligibility":
+				answer, _, _ = strings.Cut(answer, ":") // why not better
+			case "states":
+				answer, _, _ = strings.Cut(answer, " changed")
+				answer = strings.Replace(answer, " frozen", "", 1)
+			}
+			answers = append(answers, strings.TrimSpace(answer)+"\n")
+		}
+		if c.Verb == "states" {
+			slices.Sort(answers) // the case lists services in another order than cluster.conf
+		}
+		b.WriteString(strings.Join(answers, ""))
+	}
+	return b.String()
+}
+
+// want is the original's answer in the words of the scenario language.
+func (c *placementCase) want(t *testing.T) string {
+	q := c.Question
+	if q.Ask == "eligibility" {
+		var scores map[string]string
+		c.decode(t, &scores)
+		var b strings.Builder
+		for _, n := range c.Nodes {
+			fmt.Fprintf(&b, "%s %s\n", n.Name, scores[n.Name])
+		}
+		return b.String()
+	}
+	var a placementAnswer
+	c.decode(t, &a)
+	switch q.Ask {
+	case "best_target":
+		return words(a.Node)
+	case "start_candidates":
+		return words(a.Nodes...)
+	case "node_ready":
+		var names []string
+		for _, r := range a.Requests {
+			names = append(names, r.Service)
+		}
+		return words(names...)
+	case "service_fails_again_and_again":
+		var b strings.Builder
+		for _, s := range a.Steps {
+			b.WriteString(states(s.Final))
+		}
+		return b.String()
+	case "node_down", "node_up", "service_failed":
+		return states(a.Final)
+	}
+	owner := option("on", a.Final[q.Service].Owner)
+	return fmt.Sprintf("reply to %s: %s%s\n", q.OnNode+q.HandledBy, a.Code, owner) + states(a.Final)
+}
+
+func (c *placementCase) decode(t *testing.T, v any) {
+	t.Helper()
+	if err := json.Unmarshal(c.Answer, v); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func words(list ...string) string {
+	list = slices.DeleteFunc(list, func(s string) bool { return s == "" })
+	if len(list) == 0 {
+		return "none\n"
+	}
+	return strings.Join(list, " ") + "\n"
+}
+
+// states prints finals as the command states does.
+func states(f finals) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		end, restarts := f[name], ""
+		if end.Restarts > 0 {
+			restarts = fmt.Sprint(end.Restarts)
+		}
+		fmt.Fprintf(&b, "service %s %s%s%s%s\n", name, end.State, option("on", end.Owner), option("last", end.LastOwner),
+			option("restarts", restarts))
+	}
+	return b.String()
 }
