@@ -1,7 +1,7 @@
 package daemon
 
 import (
-	"context"
+	"log/slog"
 	"time"
 )
 
@@ -16,27 +16,27 @@ const (
 // beat says that this daemon lives, and puts out who does not say so. The
 // lowest member that is heard does it; a daemon that does not hear itself is
 // in no position to judge.
-func (d *Daemon) beat(ctx context.Context) {
-	d.send(ctx, message{Beat: true})
-	r := d.replica
-	if r.machine == nil || r.loading != "" || r.round != nil || time.Since(d.heard[d.local]) > 2*beatTime {
-		d.alone = time.Now()
+func (c *Core) beat() {
+	c.send(message{Beat: true})
+	r := c.replica
+	if !c.InStep() || c.now.Sub(c.heard[c.local]) > 2*beatTime {
+		c.alone = c.now
 		return
 	}
 	judge := true
 	for _, id := range r.view.Members {
 		boot := r.machine.Boot(id)
-		last := d.heard[id]
-		if last.Before(d.alone) {
-			last = d.alone // nobody is silent for longer than we listen
+		last := c.heard[id]
+		if last.Before(c.alone) {
+			last = c.alone // nobody is silent for longer than we listen
 		}
-		switch {
+		switch silent := c.now.Sub(last); {
 		case boot == "":
-		case time.Since(last) <= silence:
-			judge = judge && id >= d.local
+		case silent <= silence:
+			judge = judge && id >= c.local
 		case judge:
-			d.log.Warn("a member is silent; putting it out", "node", id, "for", time.Since(last).Round(time.Second))
-			d.send(ctx, message{Expel: &expel{Node: id, Boot: boot}})
+			c.log(slog.LevelWarn, "a member is silent; putting it out", "node", id, "for", silent.Round(time.Second))
+			c.send(message{Expel: &expel{Node: id, Boot: boot}})
 		}
 	}
 }

@@ -3,14 +3,15 @@
 // name this node, and multicasts their ends as events. It decides nothing
 // itself.
 //
-// One goroutine owns the replica (loop.go); each action runs in its own
-// (action.go); the socket's requests wait for their Reply (request.go).
+// What it thinks is in its Core, which knows neither goroutines nor clock nor
+// drivers, and can be simulated. One goroutine owns it (loop.go); each task
+// runs in its own (action.go, hands.go); the socket's requests wait for their
+// Reply (request.go).
 package daemon
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -74,32 +75,27 @@ type Daemon struct {
 	o     Options
 	local cluster.NodeID
 	log   *slog.Logger
+	hands Hands
 
-	replica  *replica              // the loop's alone
-	asks     chan func()           // run by the loop, between deliveries
-	stopped  chan struct{}         // closed when the loop has ended
-	outbox   chan []byte           // to be multicast, in order
-	leave    chan struct{}         // closed: end in good order
-	leaveOne sync.Once             //
-	depart   bool                  // the loop's: the machine let us go
-	timer    *time.Timer           // for the round that is going on
-	timerKey string                //
-	written  map[string]string     // the loop's: definitions on disk, by service
-	waiting  map[string]chan reply // the loop's: requests by id
-	lastID   uint64                // the loop's
+	core     *Core                // the loop's alone, with its replica
+	replica  *replica             //
+	asks     chan func() []Effect // run by the loop, between deliveries
+	stopped  chan struct{}        // closed when the loop has ended
+	outbox   chan []byte          // to be multicast, in order
+	leave    chan struct{}        // closed: end in good order
+	leaveOne sync.Once
 
-	heard map[cluster.NodeID]time.Time // the loop's: when a member was last heard
-	alone time.Time                    // the loop's: until then this daemon could not listen
+	waiting map[string]chan reply        // the loop's: requests by id
+	cancels map[*Task]context.CancelFunc // the loop's: what is under way
 
 	entered entrances // the loop's
 	past    *history
+	configs configs
 
 	watchers   map[chan struct{}]bool    // the loop's: poked when something has changed
 	migrations map[string]wire.Migration // the loop's: under way, by service
 
-	tasks   tasks // operations under way
-	configs configs
-	wg      sync.WaitGroup
+	wg sync.WaitGroup
 }
 
 type reply = rgmanager.Reply
@@ -112,26 +108,24 @@ const roundTime = 10 * time.Second
 // auditTime is how often replicas compare themselves.
 const auditTime = time.Minute
 
-// ErrLeft says that the daemon ended in good order.
-var ErrLeft = errors.New("left the cluster")
-
 // New returns a daemon that starts from the text of cluster.conf.
 func New(o Options, config string) *Daemon {
 	local := o.Channel.Local()
-	return &Daemon{
+	d := &Daemon{
 		o: o, local: local, log: o.Log,
-		replica: newReplica(local, o.Boot, config, o.Wary),
-		asks:    make(chan func()),
+		core:    NewCore(local, o.Boot, config, o.Wary, nil, time.Now()),
+		asks:    make(chan func() []Effect),
 		stopped: make(chan struct{}),
 		outbox:  make(chan []byte),
 		leave:   make(chan struct{}),
-		written: map[string]string{},
 		waiting: map[string]chan reply{},
-		heard:   map[cluster.NodeID]time.Time{},
+		cancels: map[*Task]context.CancelFunc{},
 		entered: entrances{}, past: openHistory(filepath.Join(o.StateDir, "history"), o.Log),
 		watchers: map[chan struct{}]bool{}, migrations: map[string]wire.Migration{},
-		tasks: tasks{fencing: map[rgmanager.Op]context.CancelFunc{}},
 	}
+	d.replica = d.core.replica
+	d.hands = Hands{Fencer: o.Fencer, Hypervisor: o.Hypervisor, Kept: d.kept, Log: o.Log.Info, Warn: o.Log.Warn}
+	return d
 }
 
 // Leave asks the daemon to end in good order: its services are stopped, so
@@ -143,6 +137,7 @@ func (d *Daemon) Leave() { d.leaveOne.Do(func() { close(d.leave) }) }
 // others will take them over. The error says which.
 func (d *Daemon) Run(ctx context.Context) error {
 	inner, cancel := context.WithCancel(ctx)
+	d.hands.Progress = func(m wire.Migration) { d.tellAll(inner, message{Progress: &m}) }
 	d.wg.Go(func() { d.sender(inner) })
 	d.wg.Go(func() { d.watch(inner) })
 	d.wg.Go(func() { d.past.keep(inner) })
@@ -150,11 +145,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	err := d.loop(inner)
 	close(d.stopped)
 	cancel()
+	d.wg.Wait() // nothing may start a machine after its end
 	if !errors.Is(err, ErrLeft) && ctx.Err() == nil {
 		d.log.Error("this node cannot go on; stopping its services", "err", err)
 		d.destroyAll()
 	}
-	d.wg.Wait()
 	return err
 }
 
@@ -177,19 +172,4 @@ func (d *Daemon) destroyAll() {
 }
 
 // conf is the configuration in force. The loop's alone, and Run's after it.
-func (d *Daemon) conf() *conf.Config {
-	if m := d.replica.machine; m != nil {
-		return m.Conf()
-	}
-	doc, err := conf.Parse(d.o.Config, []byte(d.replica.config))
-	if err != nil {
-		return &conf.Config{}
-	}
-	c, _ := doc.Config()
-	return c
-}
-
-// definitionFile is where a service's definition is kept.
-func (d *Daemon) definitionFile(c *conf.Service) string {
-	return filepath.Join(d.o.StateDir, "definitions", fmt.Sprintf("%s.xml", filepath.Base(c.Name)))
-}
+func (d *Daemon) conf() *conf.Config { return d.core.Conf() }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"fangnetz/internal/cluster"
+	"fangnetz/internal/rgmanager"
 	"fangnetz/internal/wire"
 )
 
@@ -18,6 +19,33 @@ type message struct {
 	Progress *wire.Migration `json:",omitempty"` // for those who watch; the machine does not see it
 	Expel    *expel          `json:",omitempty"`
 	Beat     bool            `json:",omitempty"` // says that the sender lives
+
+	event rgmanager.Event // what Event says; err: why it says nothing
+	err   error
+}
+
+// Codec reads messages. One that several replicas share reads each message
+// once, for as long as its bytes are the same in memory; nil reads each anew.
+type Codec struct{ known map[*byte]*message }
+
+// NewCodec returns a Codec that remembers.
+func NewCodec() *Codec { return &Codec{map[*byte]*message{}} }
+
+func (c *Codec) decode(data []byte) (*message, error) {
+	if c != nil && len(data) > 0 && c.known[&data[0]] != nil {
+		return c.known[&data[0]], nil
+	}
+	m := &message{}
+	if err := json.Unmarshal(data, m); err != nil {
+		return nil, err
+	}
+	if m.Event != nil {
+		m.event, m.err = rgmanager.DecodeEvent(m.Event)
+	}
+	if c != nil {
+		c.known[&data[0]] = m
+	}
+	return m, nil
 }
 
 // hello says what a member brings along.

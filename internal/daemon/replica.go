@@ -3,7 +3,6 @@ package daemon
 import (
 	"cmp"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -40,7 +39,8 @@ type replica struct {
 	since   []cluster.Message // delivered while loading, all of them
 	audited audit             // the machine at the latest audit
 
-	out output
+	codec *Codec
+	out   output
 }
 
 // output is what a delivery leads to.
@@ -50,13 +50,14 @@ type output struct {
 	Send      []message          // to be multicast
 	Config    string             // cluster.conf in force, to be stored before anything else; empty: as before
 	Reset     bool               // the machine was given up: operations under way are void
+	Loaded    bool               // and here is the others'
 	Migration *wire.Migration    // has come so far
 	Warn      []string           // for the log
 	Fatal     error              // this node cannot take part
 }
 
-func newReplica(local cluster.NodeID, boot, config string, wary bool) *replica {
-	return &replica{local: local, boot: boot, config: config, wary: wary}
+func newReplica(local cluster.NodeID, boot, config string, wary bool, codec *Codec) *replica {
+	return &replica{local: local, boot: boot, config: config, wary: wary, codec: codec}
 }
 
 // deliver takes the next delivery of the channel.
@@ -121,8 +122,8 @@ func (r *replica) receive(m cluster.Message) {
 		return
 	}
 	r.link(m.From, string(m.Data))
-	var msg message
-	if err := json.Unmarshal(m.Data, &msg); err != nil {
+	msg, err := r.codec.decode(m.Data)
+	if err != nil {
 		r.warn("message from node %d: %v", m.From, err)
 		return
 	}
@@ -148,15 +149,14 @@ func (r *replica) receive(m cluster.Message) {
 }
 
 // apply takes a message that is about the machine itself.
-func (r *replica) apply(from cluster.NodeID, msg message) {
+func (r *replica) apply(from cluster.NodeID, msg *message) {
 	switch {
 	case msg.Event != nil:
-		ev, err := rgmanager.DecodeEvent(msg.Event)
-		if err != nil {
-			r.warn("message from node %d: %v", from, err)
+		if msg.err != nil {
+			r.warn("message from node %d: %v", from, msg.err)
 			return
 		}
-		r.step(ev)
+		r.step(msg.event)
 	case msg.Snapshot != nil:
 		r.behind = nil
 	case msg.Expel != nil:
@@ -220,8 +220,7 @@ func (r *replica) expelled(e expel) {
 // replay takes a message that was held back. Its place in the chain it has
 // already.
 func (r *replica) replay(m cluster.Message) {
-	var msg message
-	if json.Unmarshal(m.Data, &msg) == nil {
+	if msg, err := r.codec.decode(m.Data); err == nil {
 		r.apply(m.From, msg)
 	}
 }

@@ -40,7 +40,7 @@ func newBus(t *testing.T, rng *rand.Rand) *bus {
 
 func (b *bus) start(id cluster.NodeID, version int) {
 	b.boots++
-	b.nodes[id] = &busNode{replica: newReplica(id, fmt.Sprint("boot", b.boots), fmt.Sprintf(threeNodes, version), false)}
+	b.nodes[id] = &busNode{replica: newReplica(id, fmt.Sprint("boot", b.boots), fmt.Sprintf(threeNodes, version), false, nil)}
 	b.views()
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
@@ -46,16 +47,12 @@ func (d *Daemon) status() cluster.Status {
 // request multicasts the event that make returns, and waits for its Reply.
 func (d *Daemon) request(ctx context.Context, event func(id string) rgmanager.Event) (reply, error) {
 	ch := make(chan reply, 1)
-	id := ""
-	quorum := true
-	ok := d.ask(ctx, func() {
-		if quorum = d.replica.machine != nil; !quorum {
-			return
+	id, quorum := "", false
+	ok := d.tell(ctx, func() (effects []Effect) {
+		if id, effects, quorum = d.core.Request(time.Now(), event); quorum {
+			d.waiting[id] = ch
 		}
-		d.lastID++
-		id = fmt.Sprintf("%s-%d", d.o.Boot, d.lastID)
-		d.waiting[id] = ch
-		d.multicast(ctx, event(id))
+		return effects
 	})
 	switch {
 	case !ok:

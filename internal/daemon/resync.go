@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -36,8 +35,8 @@ func (r *replica) snapshot(key string) {
 // and then takes what came since the snapshot was made.
 func (r *replica) load(m cluster.Message) {
 	r.since = append(r.since, m)
-	var msg message
-	if json.Unmarshal(m.Data, &msg) != nil || msg.Snapshot == nil || msg.Snapshot.Key != r.loading {
+	msg, err := r.codec.decode(m.Data)
+	if err != nil || msg.Snapshot == nil || msg.Snapshot.Key != r.loading {
 		return
 	}
 	machine, err := rgmanager.Restore(msg.Snapshot.State)
@@ -46,7 +45,7 @@ func (r *replica) load(m cluster.Message) {
 		return
 	}
 	r.machine, r.applied, r.behind, r.loading = machine, msg.Snapshot.Applied, msg.Snapshot.Behind, ""
-	r.audited = audit{}
+	r.audited, r.out.Loaded = audit{}, true
 	copy(r.chain[:], msg.Snapshot.Chain)
 	r.takeOver(machine.Config)
 	r.out.Actions = append(r.out.Actions, machine.Resume(r.local)...)

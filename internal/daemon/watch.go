@@ -48,14 +48,8 @@ func (d *Daemon) Watch(ctx context.Context, emit func(wire.Event) error) error {
 	}
 }
 
-// tell pokes the watchers when something has happened.
-func (d *Daemon) tell(out output) {
-	if m := out.Migration; m != nil {
-		d.migrations[m.Service] = *m
-	}
-	if len(out.Events) == 0 && out.Migration == nil {
-		return
-	}
+// changed pokes the watchers: something has happened.
+func (d *Daemon) changed() {
 	maps.DeleteFunc(d.migrations, func(name string, m wire.Migration) bool {
 		record, ok := d.replica.machine.Record(name)
 		return !ok || record.Started || record.Owner != m.From
