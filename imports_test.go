@@ -21,13 +21,14 @@ var mayImport = map[string]string{
 	"internal/hypervisor":  "cluster conf",
 	"internal/daemon":      "cluster conf rgmanager wire",
 	"internal/daemontest":  "cluster conf daemon wire",
-	"internal/wiretest":    "wire",
+	"internal/wiretest":    "cluster wire",
 	"internal/lab":         "",
 	"internal/lab/demo":    "lab",
 	"cmd/cmand":            "cluster conf rgmanager scenario wire member fence hypervisor daemon",
 	"cmd/clustat":          "cluster wire getopt",
 	"cmd/clusvcadm":        "cluster wire getopt",
 	"cmd/ccs_tool":         "cluster conf wire getopt",
+	"cmd/cman_tool":        "cluster conf wire getopt",
 	"cmd/fence_ack_manual": "wire getopt",
 }
 
@@ -81,7 +82,7 @@ func list(t *testing.T, format string) []string {
 	cmd := exec.Command("go", "list", "-f", format, "./...")
 	if strings.Contains(format, "Deps") {
 		cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
-		cmd.Args = []string{"go", "list", "-f", format, "./cmd/clustat", "./cmd/clusvcadm", "./cmd/ccs_tool", "./cmd/fence_ack_manual"}
+		cmd.Args = []string{"go", "list", "-f", format, "./cmd/clustat", "./cmd/clusvcadm", "./cmd/ccs_tool", "./cmd/cman_tool", "./cmd/fence_ack_manual"}
 	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
