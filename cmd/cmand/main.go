@@ -44,6 +44,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 			&cli.StringFlag{Name: "run-dir", Usage: "keep corosync's files in `DIR`", Value: "/run/cluster", Destination: &p.runDir},
 			&cli.StringFlag{Name: "state-dir", Usage: "keep the machines' definitions in `DIR`", Value: "/var/lib/cmand", Destination: &p.stateDir},
 		},
+		Commands:     []*cli.Command{simulateCommand(stdout, stderr)},
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return usageError{err} },
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

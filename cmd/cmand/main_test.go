@@ -54,6 +54,8 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"an unknown option", []string{"--frob"}, 2, "frob"},
 		{"an operand", []string{"start"}, 2, `unexpected argument "start"`},
+		{"an unknown option of simulate", []string{"simulate", "--frob"}, 2, "frob"},
+		{"an operand of simulate", []string{"simulate", "down"}, 2, `unexpected argument "down"`},
 		{"no configuration", []string{"--config", filepath.Join(dir, "none")}, 1, "none: no such file"},
 		{"a broken configuration", []string{"--config", write("broken", "<cluster\n<cman/>")}, 1, "broken:1:"},
 		{"a cluster name that is too long", []string{"--config", write("long", `<cluster name="sixteen-letters!" config_version="1">

@@ -23,16 +23,13 @@ func Clustat(st cluster.Status) string {
 		if m.Online {
 			words = "Online"
 		}
-		for _, more := range []struct {
-			is   bool
-			word string
-		}{{!m.Configured, "Estranged"}, {m.Manager && len(st.Services) > 0, "rgmanager"}, {m.Drained, "drained"},
-			{fencing(st, m.ID), "being fenced"}} {
-			if more.is {
-				words += ", " + more.word
-			}
+		if !m.Configured {
+			words += ", Estranged"
 		}
-		fmt.Fprintf(&b, " %-40.40s %4d %s\n", m.Name, m.ID, words)
+		if m.Manager && len(st.Services) > 0 {
+			words += ", rgmanager"
+		}
+				fmt.Fprintf(&b, " %-40.40s %4d %s\n", m.Name, m.ID, words)
 	}
 	if len(st.Services) == 0 || !st.Quorate {
 		return b.String()
@@ -64,8 +61,4 @@ func ownerField(st cluster.Status, s cluster.Service) string {
 		return fmt.Sprintf("(%.28s)", name(s.LastOwner))
 	}
 	return name(s.Owner)
-}
-
-func fencing(st cluster.Status, id cluster.NodeID) bool {
-	return slices.ContainsFunc(st.Fencing, func(f cluster.Fencing) bool { return f.Node == id })
 }

@@ -21,7 +21,7 @@ type verb struct {
 // verbs are all commands but help, in the manual's order.
 var verbs = slices.Concat(
 	[]verb{
-		{name: "cluster", text: "cluster.conf", help: "begin anew, with no node up", run: (*World).anew},
+		{name: "cluster", text: "cluster.conf", help: "begin anew, with no node up and nothing automatic", run: (*World).anew},
 	}, nodeVerbs, serviceVerbs, operationVerbs, requestVerbs, questionVerbs)
 
 // Do plays one command and returns what it led to: an action a line, or the
@@ -94,9 +94,27 @@ func (w *World) shown(all bool) string {
 				continue
 			}
 		}
-		b.WriteString(w.m.Named(a.String()) + "\n")
+		b.WriteString(w.Line(a) + "\n")
 	}
 	return b.String()
+}
+
+// Line is an action with the nodes' names, save in the words that are made for
+// people.
+func (w *World) Line(a rgmanager.Action) string {
+	switch a := a.(type) {
+	case rgmanager.Note:
+		text := a.Text
+		a.Text = ""
+		return w.m.Named(a.String()) + text
+	case rgmanager.History:
+		reason := a.Entry.Reason
+		if a.Entry.Reason = ""; reason != "" {
+			reason = ": " + reason
+		}
+		return w.m.Named(a.String()) + reason
+	}
+	return w.m.Named(a.String())
 }
 
 func help() string {
@@ -113,7 +131,7 @@ func (w *World) anew(_ string, a *args) error {
 	if err != nil {
 		return err
 	}
-	next.Check, next.Auto, next.Read = w.Check, w.Auto, w.Read
+	next.Check, next.Read = w.Check, w.Read
 	*w = *next
 	return nil
 }

@@ -78,6 +78,7 @@ func (w *World) end(a rgmanager.Action) {
 			w.done(a.Op, a.On, w.failure("stage", "configuration", a.On))
 		}
 	case rgmanager.Activate:
+		w.config = a.Text
 		w.done(a.Op, a.On, w.failure("activate", "configuration", a.On))
 	}
 }

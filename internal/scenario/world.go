@@ -1,11 +1,13 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 
 	"fangnetz/internal/cluster"
+	"fangnetz/internal/conf"
 	"fangnetz/internal/rgmanager"
 )
 
@@ -23,6 +25,7 @@ type World struct {
 	Read func(name string) ([]byte, error)
 
 	m       *rgmanager.Machine
+	config  string          // the text of cluster.conf in force
 	up      cluster.NodeIDs // cmand takes part
 	reached cluster.NodeIDs // in the ring
 	boots   map[cluster.NodeID]int
@@ -55,12 +58,25 @@ const maxSteps = 100_000
 
 // New returns a cluster of which no node is up. The text is a cluster.conf.
 func New(config string) (*World, error) {
-	w := &World{now: 1_000_000, boots: map[cluster.NodeID]int{}, running: map[string]cluster.NodeIDs{},
+	w := &World{config: config, now: 1_000_000, boots: map[cluster.NodeID]int{}, running: map[string]cluster.NodeIDs{},
 		behind: map[string]bool{}, twice: map[string]bool{}, known: map[string]bool{},
 		failing: map[string]bool{}, holding: map[string]bool{}}
-	var err error
-	w.m, err = rgmanager.New(config)
+	doc, err := conf.Parse("cluster.conf", []byte(config))
 	if err != nil {
+		return nil, err
+	}
+	c, faults := doc.Config()
+	for _, f := range faults {
+		if f.Severity == conf.Error {
+			return nil, errors.New(f.String())
+		}
+	}
+	for _, n := range c.Nodes {
+		if n.ID == 0 {
+			return nil, fmt.Errorf("clusternode %q has no nodeid", n.Name)
+		}
+	}
+	if w.m, err = rgmanager.New(config); err != nil {
 		return nil, err
 	}
 	w.know()
@@ -171,6 +187,9 @@ func (w *World) view() {
 		ev.Members = append(ev.Members, rgmanager.Member{Node: id, Boot: fmt.Sprint(w.boots[id])})
 	}
 	w.step(ev)
+	if len(w.up) == 0 && w.broken == nil { // nobody is left who knows anything
+		w.m, w.broken = rgmanager.New(w.config)
+	}
 }
 
 // votes reports whether those who reach each other have a quorum.
