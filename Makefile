@@ -1,6 +1,6 @@
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BUILD    := -trimpath -ldflags '-X main.version=$(VERSION)'
-CLIENTS  := clustat clusvcadm ccs_tool fence_ack_manual
+CLIENTS  := clustat clusvcadm ccs_tool cman_tool fence_ack_manual
 DAEMONS  := cmand
 LAB      := ./internal/lab/...
 FUZZTIME ?= 30s
@@ -57,7 +57,7 @@ install: build
 	for p in $(wildcard man/*.5); do install -m 644 $$p $(DESTDIR)/usr/share/man/man5; done
 	for p in $(wildcard man/*.8); do install -m 644 $$p $(DESTDIR)/usr/share/man/man8; done
 	install -m 644 contrib/systemd/cmand.service $(DESTDIR)/usr/lib/systemd/system
-	for p in clustat clusvcadm; do \
+	for p in clustat clusvcadm cman_tool; do \
 		install -m 644 contrib/completion/$$p.bash $(DESTDIR)/usr/share/bash-completion/completions/$$p; \
 		install -m 644 contrib/completion/_$$p $(DESTDIR)/usr/share/zsh/vendor-completions; \
 	done
