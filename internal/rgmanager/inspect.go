@@ -79,10 +79,11 @@ func (m *Machine) Assume(st cluster.Status) {
 		m.Nodes[member.ID] = n
 	}
 	for _, svc := range st.Services {
-		if m.Services[svc.Name] == nil {
+		s := m.Services[svc.Name]
+		if s == nil {
 			continue
 		}
-		s := newService()
+		*s = *newService()
 		s.State, s.Flags, s.Owner, s.LastOwner = svc.State, svc.Flags, svc.Owner, svc.LastOwner
 		s.Restarts, s.Changed = svc.Restarts, svc.LastTransition*1000
 		switch {
@@ -91,6 +92,5 @@ func (m *Machine) Assume(st cluster.Status) {
 		case s.State == cluster.Failed && m.Nodes[s.LastOwner] != nil && m.Nodes[s.LastOwner].Up:
 			s.MayRun = cluster.NodeIDs{s.LastOwner} // its stop failed there
 		}
-		m.Services[svc.Name] = s
 	}
 }

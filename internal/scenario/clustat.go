@@ -29,7 +29,7 @@ func Clustat(st cluster.Status) string {
 		if m.Manager && len(st.Services) > 0 {
 			words += ", rgmanager"
 		}
-				fmt.Fprintf(&b, " %-40.40s %4d %s\n", m.Name, m.ID, words)
+		fmt.Fprintf(&b, " %-40.40s %4d %s\n", m.Name, m.ID, words)
 	}
 	if len(st.Services) == 0 || !st.Quorate {
 		return b.String()

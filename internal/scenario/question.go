@@ -177,4 +177,5 @@ func (w *World) assume(st cluster.Status) {
 	w.fences, w.waits, w.held = nil, nil, nil
 	w.boots = map[cluster.NodeID]int{}
 	w.m.Assume(st)
+	w.formed = true
 }

@@ -31,6 +31,7 @@ type World struct {
 	boots   map[cluster.NodeID]int
 	ring    uint64
 	quorate bool
+	formed  bool // the machine has had a quorum
 	wary    bool
 	left    []cluster.Departure
 
@@ -147,8 +148,8 @@ func (w *World) compare(ev rgmanager.Event, twin *rgmanager.Machine, actions []r
 	}
 }
 
-// check wants what must always hold: no service runs twice, and the machine
-// knows of each node that one of them may be there.
+// check wants what must always hold: no service runs twice, and a machine that
+// has had a quorum knows of each node that runs one.
 func (w *World) check() {
 	for name, ids := range w.running {
 		if w.broken != nil {
@@ -160,7 +161,7 @@ func (w *World) check() {
 		if len(ids) > 1 && !w.twice[name] && !w.m.Moving(name) {
 			w.broken = fmt.Errorf("%s runs on %v at once", name, ids)
 		}
-		if !slices.Contains(w.m.Names(), name) {
+		if !w.formed || !slices.Contains(w.m.Names(), name) {
 			continue
 		}
 		may := w.m.MayRunOn(name)
@@ -186,9 +187,11 @@ func (w *World) view() {
 	for _, id := range w.up {
 		ev.Members = append(ev.Members, rgmanager.Member{Node: id, Boot: fmt.Sprint(w.boots[id])})
 	}
+	w.formed = w.formed || w.quorate && len(w.up) > 0
 	w.step(ev)
 	if len(w.up) == 0 && w.broken == nil { // nobody is left who knows anything
 		w.m, w.broken = rgmanager.New(w.config)
+		w.formed = false
 	}
 }
 

@@ -1,0 +1,122 @@
+package scenario
+
+import (
+	"strings"
+	"testing"
+)
+
+const three = `<cluster name="three" config_version="1">
+<clusternodes><clusternode name="n1" nodeid="1"/><clusternode name="n2" nodeid="2"/><clusternode name="n3" nodeid="3"/></clusternodes>
+<rm><failoverdomains><failoverdomain name="d" ordered="1" restricted="1"><failoverdomainnode name="n1" priority="1"/>
+<failoverdomainnode name="n2" priority="2"/></failoverdomain></failoverdomains>
+<vm name="a" domain="d" max_restarts="1" restart_expire_time="60"/><vm name="b" recovery="relocate" depend="vm:a"/>
+<service name="c" exclusive="1" recovery="restart-disable"/></rm></cluster>`
+
+// feed plays lines, and returns what the last command printed.
+func feed(t *testing.T, s *Script, lines string) (out string, err error) {
+	t.Helper()
+	for line := range strings.Lines(lines) {
+		_, more, err := s.Feed(line)
+		if err != nil {
+			return out, err
+		}
+		out += more
+	}
+	return out, s.End()
+}
+
+func TestMistakes(t *testing.T) {
+	for _, c := range []struct{ script, want string }{
+		{"\ndwon n1", `line 2: no command "dwon"; see help`},
+		{"down", "line 1: down: NODE is missing"},
+		{"down n9", `line 1: down: no node "n9"`},
+		{"killed n1 n2", `line 1: killed: "n2" is not expected here`},
+		{"enable vm:x", `line 1: enable: no service "vm:x"`},
+		{"enable a on", `line 1: enable: NODE is missing after "on"`},
+		{"enable a on n1 on n2", `line 1: enable: "on" is given twice`},
+		{"enable a by night", `line 1: enable: "by" is not expected here`},
+		{"pass -1", `line 1: pass: "-1" is not a number`},
+		{"pass 99999999999999999999", `"99999999999999999999" is not a number`},
+		{"fails sleep a", `line 1: fails: no operation "sleep"`},
+		{"fails start a n9", `line 1: fails: no node "n9"`},
+		{"fails fence a", `line 1: fails: no node "a"`},
+		{"fails stage a", `line 1: fails: "a" is not the configuration`},
+		{"service a dead", `line 1: service: no state "dead"`},
+		{"node n1", "line 1: node: online or offline is missing"},
+		{"fenced n1", "line 1: fenced: nobody is fencing n1"},
+		{"elapse", "line 1: elapse: nothing is waited for"},
+		{"enable a", "line 1: enable: no node is up"},
+		{"up n1\nenable a at n2", "line 2: enable: n2 is not up"},
+		{"crash a", "line 1: crash: vm:a has no owner who could see it"},
+		{"up n1\nupdate x.conf", "line 2: update: no files can be read here"},
+		{"update\n<cluster", "line 1: the lines below it do not end with ----"},
+		{"cluster\n<cluster\n----", "line 1: cluster: cluster.conf:"},
+		{"cluster\n<cluster name='a' config_version='1'><clusternodes><clusternode name='n'/></clusternodes></cluster>\n----", "no nodeid"},
+		{"status\n----\nvm:a n1 started", "line 1: printed\nvm:a"},
+		{"up n1 n2 n3\nrunning a n2\nstop a\nrunning a n3", ""},
+	} {
+		w, err := New(three)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = feed(t, &Script{World: w}, c.script)
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%q: %v", c.script, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%q: error %v, want %s", c.script, err, c.want)
+		}
+	}
+}
+
+func TestNoClusterYet(t *testing.T) {
+	if _, err := feed(t, &Script{World: &World{}}, "status"); err == nil || !strings.Contains(err.Error(), "no cluster yet") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestStatesCanBeReadBack brings about what states says.
+func TestStatesCanBeReadBack(t *testing.T) {
+	w, err := New(three)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Script{World: w}
+	records := "service vm:a started on n2 last n1 frozen restarts 2 changed 1300000000\n" +
+		"service vm:b failed last n3 changed 7\nservice service:c disabled changed 0\n"
+	if out, err := feed(t, s, "node n1 offline\nnode n2 online\nnode n3 online\n"+records+"states"); err != nil || out != records {
+		t.Errorf("%v\n%s\nwant\n%s", err, out, records)
+	}
+}
+
+// FuzzScript plays anything: it may be refused, and must neither panic nor
+// break what must always hold.
+func FuzzScript(f *testing.F) {
+	f.Add("up n1 n2 n3\ndown n1\nfenced n1\nenable a on n2\nmigrate a to n1\ncrash b\n", false)
+	f.Add("up n1 n2\nhold migrate\nmigrate a to n2\nkilled n1\nelapse\nfenced n1\nrelease\nstates", false)
+	f.Add("up n1 n2 n3\nfails fence n1\ncut n1\ndrain n2\nlock\nundrain n2\nrestart c\nup n1", true)
+	f.Add("node n1 online\nservice a stopping on n1 last n2\nleave n1\nleft n1\ninquorate\nquorate", true)
+	f.Add("up n1 n2 n3\nrunning a n2\nsight a n2\nstray a n1\nsight a n1\nupdate\n<cluster name='three' config_version='2'/>\n----\nup n1", true)
+	f.Fuzz(func(t *testing.T, script string, auto bool) {
+		if len(script) > 400 {
+			return
+		}
+		w, err := New(three)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Check, w.Auto = true, auto
+		s := Script{World: w}
+		for line := range strings.Lines(script) {
+			_, _, err := s.Feed(line)
+			if err == nil {
+				continue
+			}
+			for _, broken := range []string{"replica", "at once", "does not know", "while it runs", "no rest"} {
+				if strings.Contains(err.Error(), broken) {
+					t.Fatalf("%s\n%v", script, err)
+				}
+			}
+		}
+	})
+}
