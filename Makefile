@@ -4,6 +4,8 @@ CLIENTS  := clustat clusvcadm ccs_tool cman_tool fence_ack_manual
 DAEMONS  := cmand
 LAB      := ./internal/lab/...
 FUZZTIME ?= 30s
+SOAK     ?= 1h
+SEED     := $(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
 
 # All packages but the lab, which needs root and real daemons.
 UNITS = $(shell go list ./... | grep -v /internal/lab)
@@ -33,6 +35,11 @@ test: deps build
 	go vet ./...
 	go test -race -shuffle=on $(UNITS)
 	go test -race -shuffle=on -timeout 30m $(LAB)
+
+# soak: three hosts and six machines through SOAK=1h of harm, chosen by SEED=number.
+.PHONY: soak
+soak: deps build
+	go test -run '^TestSoak$$' -v -timeout 0 ./internal/lab -soak $(SOAK) -seed $(SEED)
 
 check:
 	@! gofmt -l $$(git ls-files '*.go') | grep . >&2

@@ -19,7 +19,7 @@ type Guest struct {
 	Name    string
 	Memory  int // MiB; 0: 80
 	Ballast int // MiB of random memory that a migration has to carry
-	Unit    int // of the shared storage, 1 to 4; 0: no disk
+	Unit    int // of the shared storage, 1 to 6; 0: no disk
 }
 
 // Folder that `make deps` fills with the guest's kernel and initrd; on every

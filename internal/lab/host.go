@@ -28,10 +28,11 @@ type Host struct {
 
 	boot sync.Mutex // held through a boot, so that two never mix
 
-	mu   sync.Mutex
-	init *exec.Cmd     // nil: off
-	dead chan struct{} // closed when init has ended
-	cut  [len(links)]bool
+	mu     sync.Mutex
+	init   *exec.Cmd     // nil: off
+	dead   chan struct{} // closed when init has ended
+	cut    [len(links)]bool
+	broken bool // its power switch
 }
 
 func newHost(l *Lab, number int) *Host {
@@ -240,6 +241,16 @@ func (h *Host) Start(ctx context.Context, daemon string) error {
 		return fmt.Errorf("%s: cannot start %s: %v", h.Name, daemon, err)
 	}
 	return nil
+}
+
+// Ensure is Start unless the daemon runs; it waits for a boot that is going on.
+func (h *Host) Ensure(ctx context.Context, daemon string) error {
+	h.boot.Lock()
+	defer h.boot.Unlock()
+	if len(h.Processes(Named(daemon))) > 0 {
+		return nil
+	}
+	return h.Start(ctx, daemon)
 }
 
 // Enable makes each later boot start cmand, or no more.

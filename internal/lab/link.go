@@ -115,6 +115,27 @@ func (h *Host) setCut(ctx context.Context, l Link, cut bool, state string) error
 	return ip(ctx, fmt.Sprintf("link set %s %s\n", h.port(l), state))
 }
 
+// Deafen makes the host lose a share, in percent, of all that comes from the
+// others on the cluster link, while they go on hearing it; until [Host.Hear] or
+// its next boot.
+func (h *Host) Deafen(ctx context.Context, percent int, others ...*Host) error {
+	rules := "table inet deaf {\n chain input {\n  type filter hook input priority 0\n"
+	for _, o := range others {
+		rules += fmt.Sprintf("  ip saddr %s numgen random mod 100 < %d drop\n", o.Address(Cluster), percent)
+	}
+	out, err := h.RunInput(ctx, rules+" }\n}\n", "nft", "-f", "-")
+	if err == nil {
+		err = out.Err()
+	}
+	return err
+}
+
+// Hear ends Deafen; that the host hears already is no error.
+func (h *Host) Hear(ctx context.Context) error {
+	_, err := h.Run(ctx, "nft", "delete", "table", "inet", "deaf")
+	return err
+}
+
 func (h *Host) isCut(l Link) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

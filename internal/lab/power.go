@@ -157,6 +157,9 @@ func (l *Lab) chassis(words []string) string {
 		return "unknown"
 	}
 	h := l.Host(words[0])
+	if h.switchBroken() {
+		return "out of order"
+	}
 	switch {
 	case words[1] == "get" && h.On():
 		return "power:1"
@@ -177,6 +180,20 @@ func (l *Lab) chassis(words []string) string {
 	})
 	h.awaitPower(l.ctx, 5*time.Second)
 	return "power:1"
+}
+
+// BreakSwitch makes the host's power switch answer nothing of use, or repairs
+// it. The host keeps the power that it has.
+func (h *Host) BreakSwitch(broken bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.broken = broken
+}
+
+func (h *Host) switchBroken() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.broken
 }
 
 // note writes a boot's failure beside the host's other logs.

@@ -11,11 +11,11 @@ import (
 )
 
 // The article's shared storage: one iSCSI target on the public link with a unit
-// for each of four machines. The hosts' QEMU is its own initiator.
+// for each of six machines. The hosts' QEMU is its own initiator.
 const (
 	storageName = "storage.example.com"
 	targetName  = "iqn.2010-02.com.example:vg-cluster" // a target's name has no underscore
-	units       = 4
+	units       = 6
 	unitSize    = 16 << 20
 )
 

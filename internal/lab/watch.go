@@ -70,14 +70,26 @@ func (w *Watch) run(ctx context.Context, tails []*tail) {
 	}
 }
 
-// add takes what one look at all consoles found. A machine that changed hosts
-// between two looks is put in its own order, whichever console was read first.
+// add takes what one look at all consoles found, whichever was read first: the
+// boot that was seen last goes on before another begins, and a boot that
+// changed hosts between two looks is put in its own order.
 func (w *Watch) add(batch []Seen, err error) {
-	if len(batch) > 0 && !slices.ContainsFunc(batch, func(s Seen) bool { return s.Boot != batch[0].Boot }) {
-		slices.SortStableFunc(batch, func(a, b Seen) int { return cmp.Compare(a.Seq, b.Seq) })
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.seen) > 0 {
+		begun := func(s Seen) int {
+			if s.Boot == w.seen[len(w.seen)-1].Boot {
+				return 0
+			}
+			return 1
+		}
+		slices.SortStableFunc(batch, func(a, b Seen) int { return cmp.Compare(begun(a), begun(b)) })
+	}
+	for i, j := 0, 0; i < len(batch); i = j {
+		for j = i; j < len(batch) && batch[j].Boot == batch[i].Boot; j++ {
+		}
+		slices.SortStableFunc(batch[i:j], func(a, b Seen) int { return cmp.Compare(a.Seq, b.Seq) })
+	}
 	w.seen = append(w.seen, batch...)
 	w.err = errors.Join(w.err, err)
 }
@@ -87,6 +99,16 @@ func (w *Watch) Seen() ([]Seen, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.seen), w.err
+}
+
+// Last is the latest tick that was seen; zero before the first.
+func (w *Watch) Last() Seen {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.seen) == 0 {
+		return Seen{}
+	}
+	return w.seen[len(w.seen)-1]
 }
 
 // Stop ends the watch and returns all that it saw.
