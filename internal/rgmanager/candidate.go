@@ -11,8 +11,8 @@ import (
 // Candidates says of every configured node, sorted, how well it suits a
 // service and why not better; nil when there is no such service.
 func (m *Machine) Candidates(name string) []cluster.Candidate {
-	c, s := m.conf.Service(name), m.Services[name]
-	if c == nil || s == nil {
+	c, s := m.service(name)
+	if s == nil {
 		return nil
 	}
 	var list []cluster.Candidate

@@ -137,7 +137,7 @@ func (m *Machine) stopOn(name string, s *service, id cluster.NodeID, st cluster.
 	s.Job.On = id
 	if !m.free(stopSlot, id) {
 		s.Job.Phase, s.Job.Then = queued, stopping
-		m.hold(name, m.conf.Service(name), s, stopSlot, id)
+		m.hold(name, s, stopSlot, id)
 		return
 	}
 	m.stopNow(name, s)
@@ -156,11 +156,9 @@ func (m *Machine) done(ev Done) {
 	if m.updateDone(ev) {
 		return
 	}
-	for i := range m.conf.Services {
-		c := &m.conf.Services[i]
-		name := c.FullName()
-		if s := m.Services[name]; s != nil && s.Job != nil && s.Job.Op == ev.Op {
-			m.jobDone(name, c, s, ev)
+	for _, e := range m.order {
+		if e.s != nil && e.s.Job != nil && e.s.Job.Op == ev.Op {
+			m.jobDone(e.name, e.conf, e.s, ev)
 			return
 		}
 	}

@@ -14,9 +14,11 @@ import (
 // concurrent use: one goroutine owns it.
 type Machine struct {
 	state
-	conf      *conf.Config // what state.Config says
-	exclusive bool         // some service is
-	taken     taken        // slots in use; nil: to be counted
+	conf      *conf.Config   // what state.Config says
+	exclusive bool           // some service is
+	order     []entry        // the services as conf lists them
+	place     map[string]int // in order, by full name
+	taken     taken          // slots in use; nil: to be counted
 	actions   []Action
 	finds     map[cluster.NodeID]int // in actions: the Find for a node
 }
@@ -85,6 +87,7 @@ func New(config string) (*Machine, error) {
 	for _, s := range m.conf.Services {
 		m.Services[s.FullName()] = newService()
 	}
+	m.index()
 	return m, nil
 }
 
@@ -101,6 +104,34 @@ func (m *Machine) load(text string) error {
 	m.conf.Services = append(m.conf.Services, m.Retired...)
 	m.exclusive = slices.ContainsFunc(m.conf.Services, func(s conf.Service) bool { return s.Exclusive > 0 })
 	return nil
+}
+
+// entry is one service, by name, configuration and record.
+type entry struct {
+	name string
+	conf *conf.Service
+	s    *service // nil: not yet
+}
+
+// index lists the services anew, after any has been added or taken away.
+func (m *Machine) index() {
+	m.order, m.place = make([]entry, 0, len(m.conf.Services)), make(map[string]int, len(m.conf.Services))
+	for i := range m.conf.Services {
+		c := &m.conf.Services[i]
+		name := c.FullName()
+		m.place[name] = len(m.order)
+		m.order = append(m.order, entry{name, c, m.Services[name]})
+	}
+}
+
+// service returns a service's configuration and record; nil when there is no
+// such service.
+func (m *Machine) service(name string) (*conf.Service, *service) {
+	i, ok := m.place[name]
+	if !ok || m.order[i].s == nil {
+		return nil, nil
+	}
+	return m.order[i].conf, m.order[i].s
 }
 
 // Conf is the configuration in force. The caller may not change it.
@@ -207,11 +238,9 @@ func (m *Machine) senior() cluster.NodeID {
 
 // inOrder walks the services as the configuration lists them.
 func (m *Machine) inOrder(visit func(name string, c *conf.Service, s *service)) {
-	for i := range m.conf.Services {
-		c := &m.conf.Services[i]
-		name := c.FullName()
-		if s := m.Services[name]; s != nil {
-			visit(name, c, s)
+	for _, e := range m.order {
+		if e.s != nil {
+			visit(e.name, e.conf, e.s)
 		}
 	}
 }

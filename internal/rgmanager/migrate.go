@@ -14,7 +14,7 @@ func (m *Machine) migrateOn(name string, c *conf.Service, s *service) {
 	j.On = s.Owner
 	if !m.free(moveSlot, j.On) || !m.free(moveSlot, j.Prefer) {
 		j.Phase, j.Then = queued, migrating
-		m.hold(name, c, s, moveSlot, j.On, j.Prefer)
+		m.hold(name, s, moveSlot, j.On, j.Prefer)
 		return
 	}
 	j.Phase = migrating

@@ -11,8 +11,8 @@ import (
 // broken takes a service that does not run any more where it should. A report
 // that is older than the service's newest operation says nothing.
 func (m *Machine) broken(ev Broken) {
-	s, c := m.Services[ev.Service], m.conf.Service(ev.Service)
-	if s == nil || c == nil || s.Owner != ev.Node || s.State != cluster.Started ||
+	c, s := m.service(ev.Service)
+	if s == nil || s.Owner != ev.Node || s.State != cluster.Started ||
 		s.LastOp != ev.Op || s.Flags&cluster.Frozen != 0 || !m.Nodes[ev.Node].Ready {
 		return
 	}

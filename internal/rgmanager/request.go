@@ -8,13 +8,13 @@ import (
 // request begins what an administrator asked for, or refuses it with the
 // original's code (clusvcadm, "What each request does, by service state").
 func (m *Machine) request(r Request) {
-	c, s := m.conf.Service(r.Service), m.Services[r.Service]
+	c, s := m.service(r.Service)
 	switch {
 	case (r.Verb == "lock" || r.Verb == "unlock") && r.Service == "":
 		m.lock(r)
 	case (r.Verb == "drain" || r.Verb == "undrain") && r.Service == "":
 		m.drain(r)
-	case c == nil || s == nil || m.retired(r.Service) && r.Verb != "disable":
+	case s == nil || m.retired(r.Service) && r.Verb != "disable":
 		m.refuse(&r, cluster.NoService, 0, "")
 	case !m.Quorate:
 		m.refuse(&r, cluster.NoQuorum, 0, "")

@@ -12,7 +12,7 @@ func (m *Machine) startOn(name string, s *service, id cluster.NodeID) {
 	j.On = id
 	if !m.free(startSlot, id) {
 		j.Phase, j.Then = queued, finding
-		m.hold(name, m.conf.Service(name), s, startSlot, id)
+		m.hold(name, s, startSlot, id)
 		return
 	}
 	m.seek(name, s, finding, m.ready())
@@ -27,7 +27,8 @@ func (m *Machine) seek(name string, s *service, p phase, ids cluster.NodeIDs) {
 		m.find(id, Sought{op, name})
 	}
 	if len(ids) == 0 {
-		m.sought(name, m.conf.Service(name), s)
+		c, _ := m.service(name)
+		m.sought(name, c, s)
 	}
 }
 
@@ -36,7 +37,8 @@ func (m *Machine) askedNoMore(name string, s *service, id cluster.NodeID) {
 	if j := s.Job; j != nil && j.Asked.Has(id) {
 		j.Asked, j.Unsure = j.Asked.Without(id), j.Unsure.With(id)
 		if len(j.Asked) == 0 {
-			m.sought(name, m.conf.Service(name), s)
+			c, _ := m.service(name)
+			m.sought(name, c, s)
 		}
 	}
 }

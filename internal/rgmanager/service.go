@@ -132,12 +132,10 @@ func (m *Machine) rival(name string, c *conf.Service, id cluster.NodeID) string 
 	if !m.exclusive {
 		return ""
 	}
-	for i := range m.conf.Services {
-		other := &m.conf.Services[i]
-		o := m.Services[other.FullName()]
-		if o != nil && o.Owner == id && (o.State == cluster.Started || o.State == cluster.Starting) &&
-			(c.Exclusive > 0 || other.Exclusive > 0) && other.FullName() != name {
-			return other.FullName()
+	for _, e := range m.order {
+		if o := e.s; o != nil && o.Owner == id && (o.State == cluster.Started || o.State == cluster.Starting) &&
+			(c.Exclusive > 0 || e.conf.Exclusive > 0) && e.name != name {
+			return e.name
 		}
 	}
 	return ""
@@ -208,7 +206,7 @@ func (m *Machine) consider(name string, c *conf.Service, s *service, online clus
 			return
 		}
 	}
-	m.hold(name, c, s, startSlot, ids...)
+	m.hold(name, s, startSlot, ids...)
 }
 
 // candidates returns the nodes that would by themselves start a service that

@@ -29,8 +29,8 @@ func (m *Machine) Expects(id cluster.NodeID, name string, running bool) bool {
 // sighted looks for a service everywhere that was seen where it is not
 // expected.
 func (m *Machine) sighted(ev Sighted) {
-	c, s := m.conf.Service(ev.Service), m.Services[ev.Service]
-	if c == nil || m.Expects(ev.Node, ev.Service, ev.Running) {
+	c, s := m.service(ev.Service)
+	if s == nil || m.Expects(ev.Node, ev.Service, ev.Running) {
 		return
 	}
 	if ev.Running {

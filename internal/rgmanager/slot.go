@@ -64,14 +64,15 @@ func (m *Machine) take(j *job) {
 
 // hold lets a service wait until one of the nodes has a slot of that kind, or
 // for a migration all of them.
-func (m *Machine) hold(name string, c *conf.Service, s *service, k slot, ids ...cluster.NodeID) {
+func (m *Machine) hold(name string, s *service, k slot, ids ...cluster.NodeID) {
 	s.Held = &held{Slot: k, On: ids}
 	if slices.Contains(m.Queued, name) {
 		return
 	}
+	c, _ := m.service(name)
 	at := len(m.Queued)
 	for i, other := range m.Queued {
-		if o := m.conf.Service(other); o != nil && o.Priority > c.Priority {
+		if o, _ := m.service(other); o != nil && o.Priority > c.Priority {
 			at = i
 			break
 		}
@@ -92,8 +93,8 @@ func (m *Machine) admit() {
 		return
 	}
 	for _, name := range slices.Clone(m.Queued) {
-		c, s := m.conf.Service(name), m.Services[name]
-		if c == nil || s == nil || s.Held == nil {
+		c, s := m.service(name)
+		if s == nil || s.Held == nil {
 			m.unqueue(name)
 			continue
 		}

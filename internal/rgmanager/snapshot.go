@@ -33,6 +33,7 @@ func Restore(data []byte) (*Machine, error) {
 	if err := m.load(s.State.Config); err != nil {
 		return nil, fmt.Errorf("cannot read snapshot: %v", err)
 	}
+	m.index()
 	return m, nil
 }
 

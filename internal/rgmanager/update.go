@@ -189,6 +189,7 @@ func (m *Machine) reconfigure(text string) {
 			m.Services[name].MayRun = unknown
 		}
 	}
+	m.index()
 	for _, id := range m.ready() {
 		m.probe(id)
 	}
@@ -210,7 +211,7 @@ func (m *Machine) sweep() {
 		name := c.FullName()
 		s := m.Services[name]
 		if s != nil && s.Job == nil && s.State == cluster.Started && m.ready().Has(s.Owner) {
-			m.begin(name, m.conf.Service(name), s, &job{Kind: remove, Home: s.Owner, Why: "it was removed from the configuration"})
+			m.begin(name, &c, s, &job{Kind: remove, Home: s.Owner, Why: "it was removed from the configuration"})
 		}
 		if s == nil || s.Job == nil && (len(s.MayRun) == 0 && s.State != cluster.Failed || s.State == cluster.Disabled) {
 			if s != nil {
@@ -220,6 +221,7 @@ func (m *Machine) sweep() {
 			gone := func(o conf.Service) bool { return o.FullName() == name }
 			m.Retired = slices.DeleteFunc(m.Retired, gone)
 			m.conf.Services = slices.DeleteFunc(slices.Clone(m.conf.Services), gone)
+			m.index()
 		}
 	}
 }
