@@ -37,6 +37,10 @@ func (j *job) what() string {
 	switch {
 	case j.Request != nil:
 		return j.Request.Verb
+	case j.Kind == look && len(j.FoundOn) > 1:
+		return "doubled"
+	case j.Kind == look:
+		return "adopt"
 	case j.Drain != 0 && j.Drain == j.Prefer:
 		return "undrain"
 	case j.Drain != 0:

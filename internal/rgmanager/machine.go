@@ -1,6 +1,7 @@
 package rgmanager
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,6 +18,7 @@ type Machine struct {
 	conf      *conf.Config   // what state.Config says
 	exclusive bool           // some service is
 	order     []entry        // the services as conf lists them
+	ranked    []entry        // the same, the lowest priority number first
 	place     map[string]int // in order, by full name
 	taken     taken          // slots in use; nil: to be counted
 	actions   []Action
@@ -122,6 +124,8 @@ func (m *Machine) index() {
 		m.place[name] = len(m.order)
 		m.order = append(m.order, entry{name, c, m.Services[name]})
 	}
+	m.ranked = slices.Clone(m.order)
+	slices.SortStableFunc(m.ranked, func(a, b entry) int { return cmp.Compare(a.conf.Priority, b.conf.Priority) })
 }
 
 // service returns a service's configuration and record; nil when there is no

@@ -179,10 +179,15 @@ func (m *Machine) defined(ev Defined) {
 }
 
 // evaluate considers starting every service, on every ready node, lowest id
-// first (rgmanager, "Events and what they trigger").
+// first (rgmanager, "Events and what they trigger"). The lowest priority number
+// gets the first slot.
 func (m *Machine) evaluate() {
 	online := m.willing()
-	m.inOrder(func(name string, c *conf.Service, s *service) { m.consider(name, c, s, online) })
+	for _, e := range m.ranked {
+		if e.s != nil {
+			m.consider(e.name, e.conf, e.s, online)
+		}
+	}
 }
 
 func (m *Machine) consider(name string, c *conf.Service, s *service, online cluster.NodeIDs) {
