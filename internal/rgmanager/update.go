@@ -172,7 +172,8 @@ func (m *Machine) reconfigure(text string) {
 			delete(m.Services, name)
 		} else {
 			m.note(s.Owner, "notice", "%s was removed from the config", name)
-			m.Retired, m.conf.Services = append(m.Retired, c), append(m.conf.Services, c)
+			m.Retired = append(m.Retired, c)
+			m.list(append(slices.Clone(m.conf.Services), c))
 		}
 	}
 	var unknown cluster.NodeIDs
@@ -193,6 +194,14 @@ func (m *Machine) reconfigure(text string) {
 	for _, id := range m.ready() {
 		m.probe(id)
 	}
+}
+
+// list changes the services of the configuration in force. Those who hold the
+// one before may go on reading it.
+func (m *Machine) list(services []conf.Service) {
+	c := *m.conf
+	c.Services = services
+	m.conf = &c
 }
 
 // retired reports whether a service is not in cluster.conf any more.
@@ -220,7 +229,7 @@ func (m *Machine) sweep() {
 			}
 			gone := func(o conf.Service) bool { return o.FullName() == name }
 			m.Retired = slices.DeleteFunc(m.Retired, gone)
-			m.conf.Services = slices.DeleteFunc(slices.Clone(m.conf.Services), gone)
+			m.list(slices.DeleteFunc(slices.Clone(m.conf.Services), gone))
 			m.index()
 		}
 	}
