@@ -179,7 +179,7 @@ func TestQuery(t *testing.T) {
 	if got := play(c, "query", "/cluster/@name"); got != (result{"", "Unable to connect to ccs\n", 1}) {
 		t.Errorf("without cmand: %+v", got)
 	}
-	wiretest.Serve(t, &fakeCmand{}, true)
+	wiretest.Serve(t, &fakeCmand{running: two}, true)
 	if got := play(c, "query", "-n"); got != (result{"", queryUsage, 1}) {
 		t.Errorf("without a path: %+v", got)
 	}
@@ -219,6 +219,13 @@ func TestQuery(t *testing.T) {
 				t.Errorf("ccs_tool %q = %+v; want %+v", args, got, want)
 			}
 		}
+	}
+	const edited = `<cluster name="edited" config_version="9"/>`
+	if err := os.WriteFile("c", []byte(edited), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := play(c, "query", "/cluster/@name"); got.stdout != "alpha\n" {
+		t.Errorf("of an edited file: %+v; want what is in force", got)
 	}
 	if got := play(c, "query", "/cluster/@name", "/cluster/@config_version"); got != (result{"alpha\nalpha\n", "", 0}) {
 		t.Errorf("two paths: %+v; want the first, twice", got)

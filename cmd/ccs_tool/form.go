@@ -54,6 +54,7 @@ type subcommand struct {
 	needs   string // letters that must be given
 	usage   string
 	run     func(*command, request) int
+	misused int // exit status after a wrong option
 }
 
 // longs makes getopt's table of words like `nodeid:n`; spec has a colon behind
@@ -77,12 +78,12 @@ func subcommands(f form) []subcommand {
 	edit := func(name, more, moreWords, numbers string, least int, head, tail string, change change) subcommand {
 		return subcommand{name, more + letters, longs(more+letters, words+moreWords), numbers, least, "",
 			"Usage: ccs_tool " + name + " [options] " + head + fileUsage + told + helpUsage + tail,
-			func(c *command, q request) int { return c.edit(q, change) }}
+			func(c *command, q request) int { return c.edit(q, change) }, 0}
 	}
 	list := func(name string, show show) subcommand {
 		return subcommand{name, "c:vh?", longs("c:v", "configfile:c verbose:v"), "", 0, "",
 			"Usage: ccs_tool " + name + " [options]\n" + listUsage,
-			func(c *command, q request) int { return c.list(q, show) }}
+			func(c *command, q request) int { return c.list(q, show) }, 0}
 	}
 	const name = "<name>\n"
 	all := []subcommand{
@@ -93,21 +94,25 @@ func subcommands(f form) []subcommand {
 		edit("delfence", "", "", "", 1, name, delfenceTail, delFence),
 		{"addnodeids", "n:m:v" + files, longs("n:m:v"+files, fileWords+"nodeid:n multicast:m verbose:v"), "n", 0, "",
 			addnodeidsHead + fileUsage + told + helpUsage,
-			func(c *command, q request) int { return c.addNodeIDs(q) }},
+			func(c *command, q request) int { return c.addNodeIDs(q) }, 0},
 		list("lsnode", lsNode),
 		list("lsfence", lsFence),
 	}
 	if f.needsFence {
 		all[0].needs = "f"
 	}
-	create := subcommand{"create", "2n:f:c:h?", longs("c:", "configfile:c"), "", 1, "", createUsage, (*command).create}
+	create := subcommand{"create", "2n:f:c:h?", longs("c:", "configfile:c"), "", 1, "", createUsage, (*command).create, 0}
 	if f.serialised {
 		create.letters, create.usage = "2c:h?", createUsage2
 	}
 	all = append(all, create,
 		edit("addvm", "a:d:x:r:", "autostart:a domain:d exclusive:x recovery:r", "ax", 1, addvmHead, addvmTail, addVM),
 		edit("delvm", "", "", "", 1, name, "", del(vms)),
-		list("lsvm", lsVM))
+		list("lsvm", lsVM),
+		subcommand{"check", "c:h?", longs("c:", "configfile:c help:h"), "", 0, "", checkUsage, (*command).check, 1},
+		subcommand{"diff", "c:h?", longs("c:", "configfile:c help:h"), "", 0, "", diffUsage, (*command).diff, 2},
+		subcommand{"history", "h?", longs("", "help:h"), "", 0, "", historyUsage, (*command).history, 1},
+		subcommand{"rollback", "nh?", longs("", "dry-run:n help:h"), "", 1, "", rollbackUsage, (*command).rollback, 1})
 	if !f.resources {
 		return all
 	}

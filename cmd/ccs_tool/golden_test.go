@@ -226,10 +226,7 @@ func check(t *testing.T, compat string, g *golden) {
 	c := &command{form: formOf(cluster.ReleaseOf(compat)), stdin: strings.NewReader(""), conf: filepath.Join(t.TempDir(), "running.conf")}
 	switch {
 	case g.run != "":
-		if err := os.WriteFile(c.conf, []byte(g.run), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		wiretest.Serve(t, &fakeCmand{}, true)
+		wiretest.Serve(t, &fakeCmand{running: g.run}, true)
 	case g.state.Daemon.Reachable:
 		wiretest.Serve(t, &stateCmand{t: t, state: g.state}, true)
 	default:

@@ -5,6 +5,8 @@
 // To stderr go complaints, as `ccs_tool: ...`, and the usage of a subcommand,
 // with which a wrong option is answered.
 //
+// Called ccs_config_validate, it is that program (validate.go).
+//
 // RHCS_COMPAT names the release of RHEL whose forms are taken on (form.go).
 //
 // Exit status: 0 when it was done, and after the usage of a subcommand, wrong
@@ -16,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/getopt"
@@ -27,9 +30,12 @@ var version = "unknown" // set by the linker
 func main() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	c := &command{stdin: stdin, stdout: stdout, stderr: stderr, client: wire.New(""), conf: defaultFile,
+	c := &command{stdin: stdin, stdout: stdout, stderr: stderr, client: wire.New(""), conf: defaultFile, host: thisHost(),
 		form: formOf(cluster.ReleaseOf(os.Getenv("RHCS_COMPAT")))}
 	return getopt.Run(args, stdout, stderr, func(ctx context.Context, args []string) int {
+		if filepath.Base(args[0]) == "ccs_config_validate" {
+			return c.validate(ctx, args[1:])
+		}
 		return c.act(ctx, args[0], args[1:])
 	})
 }
@@ -42,7 +48,8 @@ type command struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	client         *wire.Client
-	conf           string // the running configuration
+	conf           string // cluster.conf, where cmand does not hand out the running configuration
+	host           host
 	form           form
 	verbose        bool
 }

@@ -26,7 +26,7 @@ func page(t *testing.T) (text, examples string) {
 }
 
 // ours are the commands that 3.1.8's usage, kept byte for byte, does not have.
-var ours = []string{"addvm", "delvm", "lsvm", "update"}
+var ours = []string{"addvm", "delvm", "lsvm", "update", "check", "diff", "history", "rollback"}
 
 // What runs, the usage and the page have the same commands.
 func TestManualListsCommands(t *testing.T) {

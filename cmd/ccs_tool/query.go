@@ -25,10 +25,9 @@ var (
 	errNoData  = errors.New("No data available") //lint:ignore ST1005 the C library's words
 )
 
-// query prints values of the running configuration (ccs_tool, "query"), which
-// cmand keeps in cluster.conf; what a person has written there since is not
-// told apart from it. Of several paths only the first is looked at, once for
-// each, as the original did.
+// query prints values of the running configuration (ccs_tool, "query"). Of
+// several paths only the first is looked at, once for each, as the original
+// did.
 func (c *command) query(ctx context.Context, args []string) int {
 	lite := false
 	var paths []string
@@ -73,14 +72,14 @@ func (c *command) query(ctx context.Context, args []string) int {
 	return 0
 }
 
-// running is the root of the running configuration.
+// running is the root of the running configuration, which cmand hands out; to
+// whom it does not, cluster.conf has to do.
 func (c *command) running(ctx context.Context) (conf.Element, error) {
-	if _, err := c.client.Status(ctx); err != nil {
-		if _, refused := errors.AsType[*wire.Refusal](err); !refused {
-			return conf.Element{}, err
-		}
+	running, err := c.client.Config(ctx, 0)
+	text := running.Text
+	if _, refused := errors.AsType[*wire.Refusal](err); refused {
+		text, err = os.ReadFile(c.conf)
 	}
-	text, err := os.ReadFile(c.conf)
 	if err != nil {
 		return conf.Element{}, err
 	}

@@ -30,6 +30,14 @@ func (q request) has(letter byte) bool {
 	return ok
 }
 
+// file is the operand, or the file that is read without one.
+func (q request) file() string {
+	if len(q.words) > 0 {
+		return q.words[0]
+	}
+	return q.config
+}
+
 // or is the argument of an option, or what counts without it.
 func (q request) or(letter byte, otherwise string) string {
 	if arg, ok := q.options[letter]; ok {
@@ -45,7 +53,7 @@ func (c *command) subcommand(ctx context.Context, s subcommand, args []string) i
 	for opt, err := range getopt.ParseLong(args, s.letters, s.long) {
 		if err != nil {
 			fmt.Fprintf(c.stderr, "%s: %v\n", s.name, err)
-			return c.usage(s)
+			return c.wrong(s)
 		}
 		switch {
 		case opt.Letter == 'h' || opt.Letter == '?':
@@ -64,15 +72,21 @@ func (c *command) subcommand(ctx context.Context, s subcommand, args []string) i
 	q.config = q.or('c', defaultFile)
 	q.output = q.or('o', q.config)
 	if len(q.words) < s.least || strings.ContainsFunc(s.needs, func(letter rune) bool { return !q.has(byte(letter)) }) {
-		return c.usage(s)
+		return c.wrong(s)
 	}
 	return s.run(c, q)
 }
 
-// usage is the answer to a wrong option too, and is never a failure.
 func (c *command) usage(s subcommand) int {
 	io.WriteString(c.stderr, s.usage)
 	return 0
+}
+
+// wrong is the answer to a wrong option: the usage, which was never a failure.
+// In the commands that are ours it is one.
+func (c *command) wrong(s subcommand) int {
+	c.usage(s)
+	return s.misused
 }
 
 // number says what is wrong with an option's argument that must be a number

@@ -14,8 +14,11 @@ import (
 
 // update makes file the configuration of all nodes and says how it went
 // (ccs_tool, "RHEL 5: update").
-func (c *command) update(ctx context.Context, file string) int {
-	if problem := c.push(ctx, file); problem != "" {
+func (c *command) update(ctx context.Context, file string) int { return c.end(c.push(ctx, file)) }
+
+// end prints how an update ended; no problem is success.
+func (c *command) end(problem string) int {
+	if problem != "" {
 		fmt.Fprintf(c.stderr, "%s\n\nFailed to update config file.\n", problem)
 		return 1
 	}
@@ -51,6 +54,12 @@ func (c *command) push(ctx context.Context, file string) string {
 			}
 		}
 	}
+	return c.send(ctx, file, path, text)
+}
+
+// send has cmand make text the configuration of all nodes. Faults call it
+// file, and complaints of the whole path.
+func (c *command) send(ctx context.Context, file, path string, text []byte) string {
 	answer, err := c.client.Update(ctx, file, text)
 	if refusal, ok := errors.AsType[*wire.Refusal](err); ok {
 		return "The CCS daemon refuses: " + refusal.Words

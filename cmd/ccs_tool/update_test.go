@@ -21,10 +21,32 @@ type fakeCmand struct {
 	err    error
 	broken bool
 	took   chan string // file and text
+
+	running  string // the configuration in force
+	kept     map[int]string
+	services []cluster.Service
+}
+
+func (f *fakeCmand) Config(_ context.Context, version int) (wire.ConfigText, error) {
+	text, ok := f.kept[version]
+	switch {
+	case version == 0:
+		return wire.ConfigText{Text: []byte(f.running)}, nil
+	case !ok:
+		return wire.ConfigText{}, &wire.Refusal{Code: wire.NotKept, Words: "version 9 was not in force here, or too long ago"}
+	}
+	return wire.ConfigText{Version: version, Text: []byte(text)}, nil
+}
+
+func (f *fakeCmand) ConfigHistory(context.Context) ([]wire.ConfigEntry, error) {
+	return []wire.ConfigEntry{
+		{Version: 7, Since: 1262304000, Size: 2345, Nodes: 2, Services: 9},
+		{Version: 8, Since: 1262307600, Node: "node1", Size: 2376, Nodes: 2, Services: 10, Changes: []string{"vm:new added", "vm:web: path /a -> /b"}, More: 3},
+	}, nil
 }
 
 func (f *fakeCmand) Status(context.Context) (cluster.Status, error) {
-	return cluster.Status{Members: []cluster.Member{
+	return cluster.Status{Services: f.services, Members: []cluster.Member{
 		{Name: "node1", ID: 1, Online: true}, {Name: "node2", ID: 2}, {Name: "/dev/sdb1", Online: true},
 	}}, nil
 }

@@ -2,8 +2,8 @@ package main
 
 import "strings"
 
-// The usages are the originals', byte for byte; those of addvm, delvm and lsvm
-// follow them.
+// The usages are the originals', byte for byte; those of what is ours follow
+// them.
 
 const usage = `Usage:
   ccs_tool [options] <command>
@@ -189,4 +189,30 @@ eg:
   ccs_tool addnode node2 -n 2 -f apc port=2
   ccs_tool addnode node3 -n 3 -f apc port=3
   ccs_tool addnode node4 -n 4 -f apc port=4
+`
+
+const checkUsage = `Usage: ccs_tool check [options] [<file>]
+ -c --configfile    Name of configuration file (/etc/cluster/cluster.conf)
+` + helpUsage + `
+Say what is wrong with the file, what could be better, what is missing on this
+host, and what pushing it would do to the services. The exit status is 0 when
+it can be pushed.
+`
+
+const diffUsage = `Usage: ccs_tool diff [options] [<file>]
+ -c --configfile    Name of configuration file (/etc/cluster/cluster.conf)
+` + helpUsage + `
+Say what pushing the file would change. The exit status is 0 when nothing
+changes, 1 when something does, 2 when that cannot be told.
+`
+
+const historyUsage = `Usage: ccs_tool history [options]
+` + helpUsage + `
+List the configurations that were in force on this node, the latest last.
+`
+
+const rollbackUsage = `Usage: ccs_tool rollback [options] <version>
+ -n --dry-run       Say what would change, and change nothing
+` + helpUsage + `
+Push the content of an older version again, under a new version number.
 `
