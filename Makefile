@@ -61,6 +61,7 @@ install: build
 	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/share/man/man5 $(DESTDIR)/usr/share/man/man8 $(DESTDIR)/usr/lib/systemd/system \
 		$(DESTDIR)/usr/share/bash-completion/completions $(DESTDIR)/usr/share/zsh/vendor-completions
 	install -m 755 $(CLIENTS:%=bin/%) $(DAEMONS:%=bin/%) $(DESTDIR)/usr/sbin
+	ln -sf ccs_tool $(DESTDIR)/usr/sbin/ccs_config_validate
 	for p in $(wildcard man/*.5); do install -m 644 $$p $(DESTDIR)/usr/share/man/man5; done
 	for p in $(wildcard man/*.8); do install -m 644 $$p $(DESTDIR)/usr/share/man/man8; done
 	install -m 644 contrib/systemd/cmand.service $(DESTDIR)/usr/lib/systemd/system
