@@ -80,7 +80,9 @@ func (m *Machine) fenced(ev Fenced) {
 	v := n.Victim
 	if ev.Error != "" {
 		m.note(v.By, "err", "fence %s failed", m.nodeName(ev.Victim))
-		m.record(cluster.Entry{Began: v.Since, What: "fence", From: v.By, To: ev.Victim, Result: cluster.Failure, Reason: ev.Error})
+		if ev.Error != v.Error { // attempts may go on for days
+			m.record(cluster.Entry{Began: v.Since, What: "fence", From: v.By, To: ev.Victim, Result: cluster.Failure, Reason: ev.Error})
+		}
 		v.Op, v.By, v.Error = Op{}, 0, ev.Error
 		v.Attempts++
 		m.wait(max(m.conf.FenceDaemon.OverrideTime, time.Second), "fence", ev.Victim)

@@ -49,7 +49,7 @@ func (m *Machine) looked(name string, c *conf.Service, s *service) {
 	}
 	m.single(name, s)
 	switch {
-	case len(j.FoundOn) == 0 && s.State == cluster.Started && s.Flags&cluster.Frozen == 0 && !j.Unsure.Has(s.Owner):
+	case len(j.FoundOn) == 0 && s.State == cluster.Started && s.Flags&cluster.Frozen == 0 && !s.MayRun.Has(s.Owner):
 		s.Job = nil
 		m.fail(name, c, s, "it runs nowhere any more")
 		return

@@ -8,7 +8,7 @@ import (
 )
 
 // snapshotVersion rises when an older release could not read the state.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 type snapshot struct {
 	Version int
