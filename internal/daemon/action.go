@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"os"
 	"path/filepath"
 	"time"
@@ -32,6 +33,7 @@ func (d *Daemon) carryOut(ctx context.Context, e Effect) error {
 			cancel()
 		}
 	case rgmanager.History:
+		d.log.Info("history", "what", strings.TrimPrefix(e.String(), "history: "))
 		d.past.add(e.Entry)
 	case rgmanager.Note:
 		d.note(ctx, e)
