@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"fangnetz/internal/conf"
