@@ -83,7 +83,7 @@ func (c *command) beside(ctx context.Context, doc *conf.Document, config *conf.C
 			severity = conf.Warning
 		}
 		element, name, _ := strings.Cut(change.Service, ":")
-		say(severity, element, "name", name, "%s: %s", change, words)
+		say(severity, element, "name", name, "%s (%s)", change, words)
 	}
 	return faults
 }

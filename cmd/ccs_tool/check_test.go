@@ -152,10 +152,10 @@ func TestCheckBesideARunningCluster(t *testing.T) {
 			result{"c:2:23: error: config_version 7 is not above 7, which is in force\nc: cannot be pushed\n", "", 1}},
 		{"a node's votes are no matter of services", strings.Replace(next, "<rm>", `<rm max_starts="1">`, 1), result{stdout: "c: can be pushed\n"}},
 		{"machines", strings.NewReplacer(`<vm name="db"/>`, `<vm name="new"/>`, `path="/a"`, `path="/b" recovery="relocate"`).Replace(next), result{stdout: "" +
-			"c: warning: vm:db removed: it IS STOPPED on node2\n" +
-			"c:12:9: advice: vm:web: recovery restart -> relocate: at once; it goes on running on node1\n" +
-			"c:12:9: advice: vm:web: path /a -> /b: at its next start; it goes on running on node1\n" +
-			"c:13:9: advice: vm:new added: it is started, or left running where it runs already\n" +
+			"c: warning: vm:db removed (it IS STOPPED on node2)\n" +
+			"c:12:9: advice: vm:web: recovery restart -> relocate (at once; it goes on running on node1)\n" +
+			"c:12:9: advice: vm:web: path /a -> /b (at its next start; it goes on running on node1)\n" +
+			"c:13:9: advice: vm:new added (it is started, or left running where it runs already)\n" +
 			"c: can be pushed\n"}},
 	} {
 		t.Run(c.fact, func(t *testing.T) {
