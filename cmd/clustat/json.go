@@ -37,6 +37,7 @@ type jsonMember struct {
 	Manager    bool           `json:"manager"`
 	Master     bool           `json:"master"`
 	QuorumDisk bool           `json:"quorum_disk"`
+	Drained    bool           `json:"drained"`
 }
 
 type jsonService struct {
@@ -50,6 +51,7 @@ type jsonService struct {
 	LastOwnerID    cluster.NodeID `json:"last_owner_id"`
 	Restarts       int            `json:"restarts"`
 	LastTransition int64          `json:"last_transition"` // seconds since the epoch, 0: never
+	Seen           []string       `json:"seen"`            // on these nodes at once; empty: as it should be
 }
 
 type jsonFencing struct {
@@ -62,6 +64,14 @@ type jsonFencing struct {
 	LastError string         `json:"last_error"`
 }
 
+// encode prints a document.
+func encode(w io.Writer, document any) {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	e.Encode(document) // plain values: nothing that fails
+}
+
 // renderJSON prints all that is known, for every user and in every release's
 // form alike; -m and -s pick one member and one service of it, and give the
 // exit status.
@@ -70,13 +80,7 @@ func renderJSON(w io.Writer, st cluster.Status, opts options) int {
 		if id == 0 {
 			return nil
 		}
-		name := "unknown"
-		for _, m := range st.Members {
-			if m.ID == id {
-				name = m.Name
-				break
-			}
-		}
+		name := memberName(st.Members, id)
 		return &name
 	}
 	d := document{Schema: 1, Quorate: st.Quorate, Fencing: []jsonFencing{}}
@@ -93,7 +97,7 @@ func renderJSON(w io.Writer, st cluster.Status, opts options) int {
 	for _, m := range st.Members {
 		if opts.member == nil || *opts.member == m.Name {
 			member = &entry{Member: m}
-			d.Members = append(d.Members, jsonMember{m.Name, m.ID, m.Online, m.Local, m.Configured, m.Manager, m.Master, m.QuorumDevice})
+			d.Members = append(d.Members, jsonMember{m.Name, m.ID, m.Online, m.Local, m.Configured, m.Manager, m.Master, m.QuorumDevice, m.Drained})
 		}
 	}
 	var service *cluster.Service
@@ -103,17 +107,14 @@ func renderJSON(w io.Writer, st cluster.Status, opts options) int {
 			if opts.service == nil || *opts.service == s.Name {
 				service = &s
 				d.Services = append(d.Services, jsonService{s.Name, s.State.String(), int(s.State), append([]string{}, s.Flags.Names()...),
-					name(s.Owner), s.Owner, name(s.LastOwner), s.LastOwner, s.Restarts, s.LastTransition})
+					name(s.Owner), s.Owner, name(s.LastOwner), s.LastOwner, s.Restarts, s.LastTransition, append([]string{}, memberNames(st, s.Seen)...)})
 			}
 		}
 	}
 	for _, f := range st.Fencing {
 		d.Fencing = append(d.Fencing, jsonFencing{name(f.Node), f.Node, name(f.By), f.By, f.Since, f.Attempts, f.LastError})
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	e.Encode(d) // plain values and a buffer: nothing that fails
+	encode(w, d)
 	status := 0
 	if opts.member != nil {
 		status = memberStatus(member)

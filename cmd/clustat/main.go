@@ -2,7 +2,8 @@
 //
 // All that was asked for goes to stdout, and so do a refusal of the resource
 // manager and the usage. To stderr go complaints about options, as
-// `clustat: ...`, and `Could not connect to CMAN: ...`.
+// `clustat: ...`, `Could not connect to CMAN: ...`, and a warning for each service
+// that runs on several nodes at once.
 //
 // RHCS_COMPAT names the release of RHEL whose forms are shown (form.go).
 //
@@ -31,7 +32,7 @@ var version = "unknown" // set by the linker
 const letters = "fIls:m:i:xvQh?" // getopt(3)
 
 // long are the options that the original did not have.
-var long = []string{"json", "watch"}
+var long = []string{"json", "watch", "history::"}
 
 func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
 
@@ -58,7 +59,8 @@ func (c *command) run(ctx context.Context, args []string) int {
 	opts := options{form: c.form, user: !c.root}
 	var query byte // the last one of -v, -I, -Q
 	var interval time.Duration
-	watch := false
+	operand := "" // the first one
+	watch, past := false, false
 	for opt, err := range getopt.Parse(args[1:], letters, long...) {
 		if err != nil {
 			fmt.Fprintf(c.stderr, "%s: %v\n", args[0], err)
@@ -70,8 +72,17 @@ func (c *command) run(ctx context.Context, args []string) int {
 			opts.json = true
 		case "watch":
 			watch = true
+		case "history":
+			past = true
+			if opt.Arg != "" {
+				opts.service = fullName(opt.Arg)
+			}
 		}
 		switch opt.Letter {
+		case 0:
+			if operand == "" && opt.Long == "" {
+				operand = opt.Arg
+			}
 		case 'v', 'I', 'Q':
 			query = opt.Letter
 		case 'i':
@@ -79,11 +90,7 @@ func (c *command) run(ctx context.Context, args []string) int {
 		case 'm':
 			opts.member = &opt.Arg
 		case 's':
-			name := opt.Arg
-			if !strings.Contains(name, ":") {
-				name = "service:" + name
-			}
-			opts.service = &name
+			opts.service = fullName(opt.Arg)
 		case 'l':
 			opts.long = true
 		case 'f':
@@ -121,10 +128,24 @@ func (c *command) run(ctx context.Context, args []string) int {
 		fmt.Fprintf(c.stdout, "0x%08x\n", localID(st))
 		return 0
 	}
+	if past {
+		if operand != "" && opts.service == nil {
+			opts.service = fullName(operand)
+		}
+		return c.history(st, opts)
+	}
 	if watch {
 		return c.watch(ctx, opts)
 	}
 	return c.show(st, opts, interval)
+}
+
+// fullName puts a type before a name that has none.
+func fullName(name string) *string {
+	if !strings.Contains(name, ":") {
+		name = "service:" + name
+	}
+	return &name
 }
 
 // localID is the local node's id, all ones when it is not among the members.

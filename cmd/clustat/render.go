@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"fangnetz/internal/cluster"
@@ -16,6 +17,7 @@ type options struct {
 	fast    bool
 	xml     bool
 	json    bool // goes before xml
+	watch   bool // what the original did not show may be shown
 	user    bool // not root: members are shown as the ring lists them
 	columns int
 	form    form
@@ -48,6 +50,37 @@ func refusals(w io.Writer, st cluster.Status, opts options) {
 	case m.MemberRefusal != cluster.Success && len(st.Services) > 0:
 		fmt.Fprintf(w, "Member states unavailable: %s\n", opts.form.release.Words(m.MemberRefusal))
 	}
+}
+
+// doubled lists the services that run on several nodes at once, of those that
+// are asked for, in words.
+func doubled(st cluster.Status, opts options) []string {
+	var alarms []string
+	for _, s := range sorted(st.Services) {
+		if len(s.Seen) < 2 || opts.member != nil || opts.service != nil && *opts.service != s.Name {
+			continue
+		}
+		alarms = append(alarms, fmt.Sprintf("%s runs on %s at once", s.Name, strings.Join(memberNames(st, s.Seen), " and ")))
+	}
+	return alarms
+}
+
+func memberNames(st cluster.Status, ids cluster.NodeIDs) []string {
+	var names []string
+	for _, id := range ids {
+		names = append(names, memberName(st.Members, id))
+	}
+	return names
+}
+
+// memberName names a node.
+func memberName(members []cluster.Member, id cluster.NodeID) string {
+	for _, m := range members {
+		if m.ID == id {
+			return m.Name
+		}
+	}
+	return "unknown"
 }
 
 // memberStatus is the exit status for -m.

@@ -67,12 +67,18 @@ func (c *command) show(st cluster.Status, opts options, interval time.Duration) 
 	}
 }
 
-// round prints st at one go.
+// round prints st at one go. A service that runs twice is warned of beside it,
+// so that nobody who reads the rest stumbles.
 func (c *command) round(st cluster.Status, opts options, clear string) int {
 	var b bytes.Buffer
 	b.WriteString(clear)
 	status := render(&b, st, opts, c.now())
 	c.stdout.Write(b.Bytes())
+	if !opts.watch {
+		for _, alarm := range doubled(st, opts) {
+			fmt.Fprintf(c.stderr, "Warning: %s; it is neither started nor migrated until it runs on one node alone\n", alarm)
+		}
+	}
 	return status
 }
 
@@ -84,7 +90,7 @@ func (c *command) watch(ctx context.Context, opts options) int {
 		fmt.Fprintln(c.stderr, err)
 		return 1
 	}
-	opts.columns = term.columns
+	opts.columns, opts.watch = term.columns, true
 	clear := term.clear
 	if opts.json {
 		clear = ""

@@ -15,6 +15,7 @@ import (
 // terminal is what stdout is, as far as clustat cares.
 type terminal struct {
 	columns int
+	is      bool   // stdout is one
 	clear   string // empties the screen; empty when stdout is no terminal
 }
 
@@ -37,7 +38,7 @@ func openTerminal(w io.Writer) (terminal, error) {
 	}
 	// $<5> in a capability is a pause for a teletype.
 	pause := regexp.MustCompile(`\$<[^>]*>`)
-	t := terminal{clear: pause.ReplaceAllString(string(ti.Strings[terminfo.ClearScreen]), "")}
+	t := terminal{is: true, clear: pause.ReplaceAllString(string(ti.Strings[terminfo.ClearScreen]), "")}
 	window, _, _ := term.GetSize(int(f.Fd()))
 	env, _ := strconv.Atoi(os.Getenv("COLUMNS"))
 	for _, n := range []int{env, window, ti.Num(terminfo.Columns), 80} {

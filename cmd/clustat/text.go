@@ -31,6 +31,11 @@ func renderText(w io.Writer, st cluster.Status, v view, opts options, now time.T
 	case opts.form.needsStates && (opts.member == nil || opts.service != nil):
 		status = notFound
 	}
+	if opts.watch {
+		for _, alarm := range doubled(st, opts) {
+			fmt.Fprintf(w, "\n *** %s ***\n", alarm)
+		}
+	}
 	return status
 }
 
@@ -87,6 +92,9 @@ func (v view) flags(e entry) string {
 	}
 	if e.quorumDisk {
 		words = append(words, "Quorum Disk")
+	}
+	if e.Drained {
+		words = append(words, "Drained") // the original could not
 	}
 	return strings.Join(words, ", ")
 }
@@ -176,6 +184,13 @@ func (v view) long(w io.Writer, s cluster.Service, flags bool, zone *time.Locati
 	}
 	fmt.Fprintf(w, "  Owner           : %s\n", v.nodeName(s.Owner))
 	fmt.Fprintf(w, "  Last Owner      : %s\n", v.nodeName(s.LastOwner))
+	if len(s.Seen) > 0 {
+		var names []string
+		for _, id := range s.Seen {
+			names = append(names, v.nodeName(id))
+		}
+		fmt.Fprintf(w, "  Seen on         : %s\n", strings.Join(names, ", "))
+	}
 	fmt.Fprintf(w, "  Last Transition : %s\n\n", date(time.Unix(s.LastTransition, 0).In(zone)))
 }
 

@@ -20,10 +20,10 @@ _clustat() {
 		fi
 	done < <(
 		case ${words[-1]} in
-		-*s) _clustat_names group ;;
+		-*s | --history) _clustat_names group ;;
 		-*m) _clustat_names node ;;
 		-*i) printf '%s\n' 1 2 5 10 ;;
-		*) printf '%s\n' -f -h -I -i -l -m -Q -s -v -x --json --watch ;;
+		*) printf '%s\n' -f -h -I -i -l -m -Q -s -v -x --history --json --watch ;;
 		esac
 	)
 }
