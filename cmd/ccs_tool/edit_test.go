@@ -249,3 +249,21 @@ func TestAddressThatDoesNotResolve(t *testing.T) {
 		t.Error("addresses do not resolve")
 	}
 }
+
+// A <cman> without <multicast> is left alone, and another one written, as the
+// original did. Only the first is read afterwards, of which check warns.
+func TestSecondCman(t *testing.T) {
+	const one = `<cluster name="a" config_version="1"><cman two_node="0"/><clusternodes><clusternode name="n1" nodeid="1"/></clusternodes></cluster>`
+	got := edited(t, one, "addnodeids", "-m", "239.1.2.3")
+	if got.exit != 0 || got.stderr != "" || !strings.Contains(got.stdout, `<cman two_node="0"/>`) ||
+		!strings.Contains(got.stdout, `<multicast addr="239.1.2.3"/>`) || strings.Count(got.stdout, "<cman") != 2 {
+		t.Fatalf("addnodeids -m = %+v; want a second <cman>", got)
+	}
+	got = edited(t, got.stdout, "addnodeids", "-m", "239.1.2.4")
+	if got.exit != 0 || strings.Count(got.stdout, "<cman") != 3 || !strings.Contains(got.stdout, "239.1.2.3") {
+		t.Errorf("addnodeids -m again = %+v; want a third <cman>, for the first has no <multicast>", got)
+	}
+	if got := checked(t, got.stdout, nil, "check", "c"); !strings.Contains(got.stdout, ": warning: <cman> is given twice: only the first is read\n") {
+		t.Errorf("check = %+v; want a warning", got)
+	}
+}

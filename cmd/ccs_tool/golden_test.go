@@ -83,10 +83,11 @@ type state struct {
 		SetVersion *string `json:"set_version_error"`
 	}
 	Members []struct {
-		Name   string
-		ID     cluster.NodeID
-		Online bool
-		Daemon string `json:"ccsd"`
+		Name    string
+		ID      cluster.NodeID
+		Online  bool
+		Address string
+		Daemon  string `json:"ccsd"`
 	}
 }
 
@@ -299,6 +300,14 @@ func (s *stateCmand) Status(context.Context) (cluster.Status, error) {
 		st.Members = append(st.Members, cluster.Member{Name: m.Name, ID: m.ID, Online: m.Online})
 	}
 	return st, nil
+}
+
+func (s *stateCmand) Membership(context.Context) (cluster.Membership, error) {
+	var m cluster.Membership
+	for _, n := range s.state.Members {
+		m.Nodes = append(m.Nodes, cluster.Voter{Name: n.Name, ID: n.ID, Online: n.Online, Addresses: []string{n.Address}})
+	}
+	return m, nil
 }
 
 func (s *stateCmand) Update(_ context.Context, file string, text []byte) (wire.UpdateAnswer, error) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
 	"fangnetz/internal/wire"
 )
@@ -33,8 +34,7 @@ func (c *command) push(ctx context.Context, file string) string {
 	if err != nil {
 		return "Unable to get the current working directory."
 	}
-	st, err := c.client.Status(ctx)
-	if err != nil {
+	if _, err := c.client.Status(ctx); err != nil {
 		return "Unable to connect to the CCS daemon: " + wire.SystemError(err)
 	}
 	text, err := os.ReadFile(path)
@@ -46,13 +46,6 @@ func (c *command) push(ctx context.Context, file string) string {
 	}
 	if problem := c.flaws(file, path, text); problem != "" {
 		return problem
-	}
-	if c.verbose {
-		for _, m := range st.Members {
-			if m.Online && m.ID != 0 {
-				fmt.Fprintf(c.stdout, "Processing node: %s\n", m.Name)
-			}
-		}
 	}
 	return c.send(ctx, file, path, text)
 }
@@ -67,7 +60,48 @@ func (c *command) send(ctx context.Context, file, path string, text []byte) stri
 	if err != nil { // our own words: the original asked each node itself
 		return fmt.Sprintf("No answer from the CCS daemon: %s\nThe update may or may not have been made.", wire.SystemError(err))
 	}
+	if c.verbose {
+		c.rounds(ctx, answer)
+	}
 	return c.outcome(path, answer)
+}
+
+// rounds names the members that were asked to store the configuration, and
+// once more when they were told to take it into use.
+func (c *command) rounds(ctx context.Context, answer wire.UpdateAnswer) {
+	lost := wire.LostRace(answer.From, answer.To, 0)
+	rounds := 0
+	switch before, _, _ := strings.Cut(lost, "\n"); {
+	case len(answer.Faults) == 0 && answer.Problem == "", strings.HasPrefix(answer.Problem, before):
+		rounds = 2
+	case len(answer.Nodes) > 0:
+		rounds = 1
+	}
+	st, err := c.client.Status(ctx)
+	if err != nil {
+		return
+	}
+	addresses := map[cluster.NodeID][]string{}
+	if m, err := c.client.Membership(ctx); err == nil { // else the names have to do
+		for _, v := range m.Nodes {
+			addresses[v.ID] = v.Addresses
+		}
+	}
+	for range rounds {
+		for _, m := range st.Members {
+			if !m.Online || m.ID == 0 {
+				continue
+			}
+			fmt.Fprintf(c.stdout, "Processing node: %s\n", m.Name)
+			if found := addresses[m.ID]; len(found) > 0 {
+				family := "ipv4"
+				if strings.Contains(found[0], ":") {
+					family = "ipv6"
+				}
+				fmt.Fprintf(c.stdout, " family: %s\n address: %s\n", family, found[0])
+			}
+		}
+	}
 }
 
 // flaws is what the release said of a file before it asked anybody; elsewhere

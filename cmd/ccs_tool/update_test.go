@@ -25,6 +25,12 @@ type fakeCmand struct {
 	running  string // the configuration in force
 	kept     map[int]string
 	services []cluster.Service
+
+	addresses []string // of node 1
+}
+
+func (f *fakeCmand) Membership(context.Context) (cluster.Membership, error) {
+	return cluster.Membership{Nodes: []cluster.Voter{{ID: 1, Addresses: f.addresses}}}, nil
 }
 
 func (f *fakeCmand) Config(_ context.Context, version int) (wire.ConfigText, error) {
@@ -163,15 +169,35 @@ func TestUpdateThatIsNotSent(t *testing.T) {
 	}
 }
 
+// Each member is named for each time that it was asked: to store the text, and
+// to take it into use.
 func TestVerboseNamesMembersOnline(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "new.conf")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wiretest.Serve(t, &fakeCmand{answer: wire.UpdateAnswer{From: 1, To: 2}, took: make(chan string, 1)}, true)
-	want := result{"Processing node: node1\nConfig file updated from version 1 to 2\n\nUpdate complete.\n", "", 0}
-	if got := ccsTool("-verbose", "update", file); got != want {
-		t.Errorf("ccs_tool -verbose update = %+v; want %+v", got, want)
+	const four, six = "Processing node: node1\n family: ipv4\n address: 10.0.0.1\n", "Processing node: node1\n family: ipv6\n address: fd00::1\n"
+	for _, c := range []struct {
+		fact    string
+		answer  wire.UpdateAnswer
+		address []string
+		want    string // on stdout
+	}{
+		{"done", wire.UpdateAnswer{From: 1, To: 2}, []string{"10.0.0.1", "10.1.0.1"}, four + four + "Config file updated from version 1 to 2\n\nUpdate complete.\n"},
+		{"by the newer protocol", wire.UpdateAnswer{From: 1, To: 2}, []string{"fd00::1"}, six + six + "Config file updated from version 1 to 2\n\nUpdate complete.\n"},
+		{"an address that is not known", wire.UpdateAnswer{From: 1, To: 2}, nil,
+			strings.Repeat("Processing node: node1\n", 2) + "Config file updated from version 1 to 2\n\nUpdate complete.\n"},
+		{"another one was faster", wire.UpdateAnswer{From: 1, To: 2, Problem: wire.LostRace(1, 2, 3)}, []string{"10.0.0.1"}, four + four},
+		{"a disk is full", wire.UpdateAnswer{From: 1, To: 2, Problem: "no", Nodes: []wire.NodeProblem{{Node: "node1", Problem: "full"}}}, []string{"10.0.0.1"}, four},
+		{"nobody was asked", wire.UpdateAnswer{From: 2, To: 2, Problem: wire.VersionNotGreater(2, 2)}, []string{"10.0.0.1"}, ""},
+		{"the text is wrong", wire.UpdateAnswer{Faults: []string{"new.conf:1:1: no"}}, []string{"10.0.0.1"}, ""},
+	} {
+		t.Run(c.fact, func(t *testing.T) {
+			wiretest.Serve(t, &fakeCmand{answer: c.answer, addresses: c.address, took: make(chan string, 1)}, true)
+			if got := ccsTool("-verbose", "update", file); got.stdout != c.want {
+				t.Errorf("ccs_tool -verbose update = %+v; want %q", got, c.want)
+			}
+		})
 	}
 }
 
