@@ -322,7 +322,12 @@ func (m *Machine) resumeJob(name string, c *conf.Service, s *service, runs bool)
 			m.jobDone(name, c, s, Done{Op: j.Op, Node: j.On})
 			return
 		}
-		m.do(Start{Op: m.opOf(s), On: j.On, Service: name, Definition: s.Definition})
+		// It may have been started elsewhere meanwhile, behind our back.
+		s.State, s.Owner, s.MayRun = cluster.Stopped, 0, s.MayRun.Without(j.On)
+		if s.Restarts > 0 {
+			s.State, s.Restarts = cluster.Recovering, s.Restarts-1
+		}
+		m.seek(name, s, finding, m.ready())
 	case stopping, cleaning:
 		if !runs {
 			m.jobDone(name, c, s, Done{Op: j.Op, Node: j.On})

@@ -191,6 +191,14 @@ func (m *Machine) evaluate() {
 }
 
 func (m *Machine) consider(name string, c *conf.Service, s *service, online cluster.NodeIDs) {
+	if m.Quorate && s.Job == nil && (s.State == cluster.Recoverable || s.State == cluster.Recovering) &&
+		len(m.blockers(s, 0)) == 0 && len(s.Seen) < 2 { // its job was given up when a node went down
+		if len(s.MayRun) > 0 {
+			m.begin(name, c, s, &job{Kind: look, Home: s.MayRun[0], Why: "it was left half-way"})
+			return
+		}
+		s.State = cluster.Stopped
+	}
 	if !m.Quorate || m.Locked || s.Job != nil || s.State != cluster.Stopped && s.State != cluster.Uninitialized ||
 		len(online) == 0 || len(m.blockers(s, 0)) > 0 || len(s.Seen) > 1 || m.retired(name) {
 		return // what is blocked is looked at again when the nodes answer or are fenced

@@ -53,6 +53,11 @@ func (m *Machine) looked(name string, c *conf.Service, s *service) {
 		s.Job = nil
 		m.fail(name, c, s, "it runs nowhere any more")
 		return
+	case len(s.MayRun) == 0 && (s.State == cluster.Recoverable || s.State == cluster.Recovering):
+		s.State = cluster.Stopped
+		m.finish(name, c, s, cluster.Success)
+		m.consider(name, c, s, m.willing())
+		return
 	case len(j.FoundOn) == 0 || len(s.MayRun.Without(j.FoundOn[0])) > 0 || s.Owner == j.FoundOn[0]:
 	case s.State == cluster.Disabled || s.State == cluster.Failed: // an administrator's own affair
 		m.note(j.FoundOn[0], "warning", "%s is %s, but runs here", name, s.State)
