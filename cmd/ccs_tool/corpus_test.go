@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +11,7 @@ import (
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
+	"fangnetz/internal/wire"
 )
 
 // corpus is where cluster.conf files from the field lie, if they are there.
@@ -21,7 +24,7 @@ func TestEditsChangeOneThing(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Skip("no corpus here")
 	}
-	done := map[string]int{}
+	done, taken := map[string]int{}, 0
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -29,8 +32,10 @@ func TestEditsChangeOneThing(t *testing.T) {
 		}
 		draft, err := conf.Edit(file, text)
 		if err != nil {
+			refused(t, file, text)
 			continue
 		}
+		taken++
 		root := draft.Root()
 		edits := [][]string{
 			{"addnode", "-n", "4000", "-v", "2", "-a", "alt", "new-node"}, {"addfence", "new-fence", "fence_x", "port=1"},
@@ -74,11 +79,82 @@ func TestEditsChangeOneThing(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%v", done)
+	t.Logf("%d files of %d: %v", taken, len(files), done)
+	if taken < 150 {
+		t.Errorf("%d files were edited; want more", taken)
+	}
 	for _, name := range []string{"addnode", "delnode", "addfence", "delfence", "addservice", "delservice", "addscript", "addip", "delip", "addfs", "addfdomain", "delfdomain", "addvm", "delvm"} {
 		if done[name] < 2 {
 			t.Errorf("%s was done %d times", name, done[name])
 		}
+	}
+}
+
+// refused wants every edit of a file that is not well-formed to be refused,
+// with the place of a mistake, and the file to be left alone.
+func refused(t *testing.T, file string, text []byte) {
+	t.Helper()
+	form := formOf(cluster.Release318)
+	operands := []string{"a", "b", "c"}
+	for _, s := range form.family {
+		if !strings.HasPrefix(s.name, "add") && !strings.HasPrefix(s.name, "del") {
+			continue
+		}
+		path := filepath.Join(t.TempDir(), "c")
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := play(&command{form: form}, append([]string{s.name, "-c", path}, operands[:max(1, s.least)]...)...)
+		if got.exit != 1 || got.stdout != "" || !strings.Contains(got.stderr, path+":") ||
+			!strings.HasSuffix(got.stderr, "\nccs_tool: Error: unable to parse requested configuration file\n\n") {
+			t.Errorf("%s of %s = %+v; want it refused", s.name, file, got)
+		}
+		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, text) {
+			t.Errorf("%s of %s, which it refused, changed it: %v", s.name, file, err)
+		}
+	}
+}
+
+// Every file of the corpus is checked without harm: the last line says whether
+// it can be pushed, the lines before it have their places, and validating it
+// says the same.
+func TestCheckOverTheCorpus(t *testing.T) {
+	files, err := filepath.Glob(corpus + "/*.conf")
+	if err != nil || len(files) == 0 {
+		t.Skip("no corpus here")
+	}
+	refuseConnections(t)
+	line := regexp.MustCompile(`^[^ ]+\.conf(:\d+:\d+)?: (error|warning|advice): .`)
+	here := node1(t)
+	here.resolve = func(context.Context, string) ([]string, error) { return []string{"192.0.2.1"}, nil }
+	exits := map[int]int{}
+	for _, file := range files {
+		got := play(&command{form: formOf(cluster.Release318), host: here}, "check", file)
+		exits[got.exit]++
+		lines := strings.Split(strings.TrimSuffix(got.stdout, "\n"), "\n")
+		last := map[int]string{0: ": can be pushed", 1: ": cannot be pushed"}[got.exit]
+		if got.stderr != "" || last == "" || lines[len(lines)-1] != file+last {
+			t.Errorf("check %s = %+v", file, got)
+		}
+		hasError := false
+		for _, l := range lines[:len(lines)-1] {
+			if !line.MatchString(l) {
+				t.Errorf("check %s says %q", file, l)
+			}
+			hasError = hasError || strings.Contains(l, ": error: ")
+		}
+		if hasError != (got.exit == 1) {
+			t.Errorf("check %s = %d, with errors: %v", file, got.exit, hasError)
+		}
+		var stdout, stderr bytes.Buffer
+		c := &command{stdout: &stdout, stderr: &stderr, client: wire.New("")}
+		if exit := c.validate(t.Context(), []string{"-f", file}); (exit == 0) != (got.exit == 0) || stderr.Len() > 0 || exit > 3 {
+			t.Errorf("ccs_config_validate -f %s = %d, stderr %q; check = %d", file, exit, stderr.String(), got.exit)
+		}
+	}
+	t.Logf("%v", exits)
+	if exits[0] < 90 || exits[1] < 90 {
+		t.Errorf("%v; want about a hundred of each", exits)
 	}
 }
 
