@@ -47,7 +47,7 @@ func (g Guest) XML() string {
     <type arch='x86_64' machine='pc'>hvm</type>
     <kernel>%s/vmlinuz</kernel>
     <initrd>%s/initrd</initrd>
-    <cmdline>console=ttyS0 quiet panic=-1 ballast=%d</cmdline>
+    <cmdline>console=ttyS0 quiet oops=panic panic=-1 ballast=%d</cmdline>
   </os>
   <features>
     <acpi/>

@@ -291,8 +291,20 @@ func (s *soak) assist(why string) {
 		return
 	}
 	for n := 1; n <= soakGuests; n++ {
-		name := fmt.Sprintf("vm:vm%d", n)
-		if state := st.service(name); state == "failed" || state == "stopped" || state == "disabled" {
+		guest := fmt.Sprintf("vm%d", n)
+		name := "vm:" + guest
+		state := st.service(name)
+		if owner, ok := strings.CutPrefix(state, "started "); ok && time.Since(s.watches[guest].Last().At) > patience {
+			// Under load QEMU's emulation is not free of faults: the guest's
+			// kernel hangs. A guest that is paused is another matter.
+			h := s.Host(cut(owner, "-"))
+			reason := strings.TrimSpace(s.ask(h, time.Minute, "virsh", "domstate", "--reason", guest).Stdout)
+			if !strings.HasPrefix(reason, "running") {
+				s.t.Errorf("%s is %s, and stays so", guest, reason)
+			}
+			s.say("by hand: %s hangs, %s: %q", guest, reason, s.ask(h, 5*time.Minute, "clusvcadm", "-R", name).Stdout)
+		}
+		if state == "failed" || state == "stopped" || state == "disabled" {
 			s.say("by hand: %s is %s: %q", name, state, s.ask(s.Hosts[0], 2*time.Minute, "clusvcadm", "-d", name).Stdout)
 			s.say("by hand: %q", s.ask(s.Hosts[0], 2*time.Minute, "clusvcadm", "-e", name).Stdout)
 		}
