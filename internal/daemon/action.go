@@ -55,10 +55,6 @@ func (d *Daemon) carryOut(ctx context.Context, e Effect) error {
 				d.log.Error("cannot hand the configuration on", "version", e.Conf.Version, "err", err)
 			}
 		})
-	case Discard:
-		if err := conf.Discard(d.o.Config); err != nil {
-			d.log.Warn("cannot remove the refused configuration", "err", err)
-		}
 	case Keep:
 		if err := d.keep(e); err != nil {
 			d.log.Warn("cannot keep a definition", "service", e.Service.FullName(), "err", err)
@@ -92,6 +88,12 @@ func (d *Daemon) begin(ctx context.Context, t *Task) {
 func (d *Daemon) perform(ctx context.Context, t *Task) rgmanager.Event {
 	switch a := t.Action.(type) {
 	case rgmanager.Stage:
+		if a.Text == "" {
+			if err := conf.Discard(d.o.Config); err != nil {
+				d.log.Warn("cannot remove the refused configuration", "err", err)
+			}
+			return nil
+		}
 		_, err := conf.Stage(d.o.Config, []byte(a.Text))
 		return done(err)
 	case rgmanager.Activate:

@@ -67,8 +67,6 @@ type (
 	Store struct{ Text string }
 	// InForce tells of the configuration that is in force from now on.
 	InForce struct{ Conf *conf.Config }
-	// Discard drops a staged cluster.conf.
-	Discard struct{}
 	// Keep stores a definition, so that it outlives a stop of the whole cluster.
 	Keep struct {
 		Service    *conf.Service

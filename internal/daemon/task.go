@@ -44,10 +44,6 @@ func (c *Core) act(a rgmanager.Action) {
 			delete(c.fencing, a.Op)
 		}
 	case rgmanager.Stage:
-		if a.Text == "" {
-			c.do(Discard{})
-			return
-		}
 		c.queue(c.task(a, configKey))
 	case rgmanager.Activate:
 		c.replica.config = a.Text
@@ -112,6 +108,10 @@ func (c *Core) Ended(now time.Time, t *Task, ev rgmanager.Event) []Effect {
 	case rgmanager.Fence:
 		if c.fencing[a.Op] == t {
 			delete(c.fencing, a.Op)
+		}
+	case rgmanager.Stage:
+		if a.Text == "" {
+			ev = nil // nobody waits for it
 		}
 	}
 	if ev != nil && !t.void {

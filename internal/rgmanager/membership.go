@@ -114,7 +114,13 @@ func (m *Machine) form(wary bool) {
 		unknown = unknown.With(id)
 	}
 	m.inOrder(func(_ string, _ *conf.Service, s *service) {
-		*s = service{State: cluster.Uninitialized, MayRun: unknown, Definition: s.Definition, DefinedOn: s.DefinedOn}
+		may := unknown
+		for _, id := range s.MayRun { // left in order, with a failed or a frozen one behind
+			if n := m.Nodes[id]; n == nil || n.Clean {
+				may = may.With(id)
+			}
+		}
+		*s = service{State: cluster.Uninitialized, MayRun: may, Definition: s.Definition, DefinedOn: s.DefinedOn}
 	})
 	for _, id := range m.nodeIDs() {
 		if m.Nodes[id].Up {
@@ -130,6 +136,7 @@ func (m *Machine) dissolve(wasQuorate bool) {
 	}
 	if m.Update != nil {
 		m.do(Reply{On: m.Update.From, ID: m.Update.ID, Result: cluster.NoQuorum})
+		m.unstage()
 		m.Update = nil
 	}
 	m.record(cluster.Entry{What: "quorum", Result: cluster.NoQuorum, Reason: "dissolved"})

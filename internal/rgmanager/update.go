@@ -99,6 +99,16 @@ func (m *Machine) updateMembers() {
 	m.updateNext()
 }
 
+// unstage has every member drop what it has stored of an update that came to
+// nothing.
+func (m *Machine) unstage() {
+	for _, id := range m.nodeIDs() {
+		if m.Nodes[id].Up {
+			m.do(Stage{On: id})
+		}
+	}
+}
+
 func (m *Machine) updateNext() {
 	u := m.Update
 	if len(u.Waiting) > 0 {
@@ -121,11 +131,7 @@ func (m *Machine) updateNext() {
 		m.record(entry)
 	case len(u.Errors) > 0:
 		m.Update = nil
-		for _, id := range m.nodeIDs() {
-			if m.Nodes[id].Up {
-				m.do(Stage{On: id})
-			}
-		}
+		m.unstage()
 		reply.Result = cluster.Failure
 		m.do(reply)
 		entry.Result = reply.Result
