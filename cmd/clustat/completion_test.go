@@ -57,6 +57,11 @@ func TestCompletion(t *testing.T) {
 		{"clusvcadm -r web-front -n node2", "node2"},
 		{"sudo clusvcadm -Z vm:m", "mail"},
 		{"clusvcadm -F", "-F"},
+		{"clusvcadm --", "--drain|--dry-run|--undrain"},
+		{"clusvcadm --drain no", "node1|node2"},
+		{"clusvcadm --undrain ", "node1|node2"},
+		{"clusvcadm --dry-run --", "--drain|--undrain"},
+		{"clusvcadm --dry-run -r w", "web-front"},
 	} {
 		if got := offers(t, c.line); got != c.want {
 			t.Errorf("%q offers %q; want %q", c.line, got, c.want)

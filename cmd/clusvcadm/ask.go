@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
+
+	"golang.org/x/term"
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/wire"
@@ -18,7 +21,7 @@ func (c *command) ask(ctx context.Context, q request) int {
 		fmt.Fprintln(c.stdout, "Could not connect to cluster service")
 		return 1
 	}
-	a := wire.Action{Verb: q.verb, Service: q.service, ByDomain: q.byDomain}
+	a := wire.Action{Verb: q.verb, Service: q.service, ByDomain: q.byDomain, DryRun: q.dryRun}
 	name := ""
 	if q.target != nil {
 		m, ok := c.target(st.Members, *q.target)
@@ -32,6 +35,12 @@ func (c *command) ask(ctx context.Context, q request) int {
 		}
 	}
 	words := progress(q, name)
+	switch {
+	case q.dryRun:
+		return c.try(ctx, a, st, words)
+	case q.whole():
+		return c.drain(ctx, a, st, name)
+	}
 	fmt.Fprint(c.stdout, words)
 	if !st.Manager.Running {
 		fmt.Fprintln(c.stdout, "Could not connect to resource group manager")
@@ -54,7 +63,17 @@ func (c *command) ask(ctx context.Context, q request) int {
 		}
 		fmt.Fprintf(c.stdout, "%s%s is now running on %s\n", warning, q.service, memberName(st.Members, answer.Owner))
 	}
+	c.explain(answer)
 	return answer.Result.ExitStatus()
+}
+
+// explain says on a terminal why something was refused; scripts hear what the
+// original said, and no more.
+func (c *command) explain(answer wire.Answer) {
+	f, ok := c.stderr.(*os.File)
+	if ok && term.IsTerminal(int(f.Fd())) && answer.Problem != "" && answer.Result != cluster.Success && c.form.release == cluster.Release318 {
+		fmt.Fprintln(f, answer.Problem)
+	}
 }
 
 // status asks cmand how the cluster is, and does not wait for ever.
@@ -89,6 +108,10 @@ func progress(q request, target string) string {
 		return fmt.Sprintf("Trying to relocate %s%s...", q.service, to)
 	case wire.Migrate:
 		return fmt.Sprintf("Trying to migrate %s%s...", q.service, to)
+	case wire.Drain:
+		return fmt.Sprintf("Trying to drain %s...", target)
+	case wire.Undrain:
+		return fmt.Sprintf("Trying to undrain %s...", target)
 	}
 	doing := map[wire.Verb]string{
 		wire.Enable: "trying to enable", wire.Disable: "disabling", wire.Stop: "stopping", wire.Restart: "trying to restart",

@@ -2,8 +2,8 @@
 // (clusvcadm(8)).
 //
 // Progress, results and the usage go to stdout, which -q silences. To stderr
-// go complaints about options, as `clusvcadm: ...`, and the loss of the
-// connection before the answer.
+// go complaints about options, as `clusvcadm: ...`, the loss of the connection
+// before the answer and, where it is a terminal, why something was refused.
 //
 // RHCS_COMPAT names the release of RHEL whose forms are taken on (form.go).
 //
@@ -26,6 +26,9 @@ import (
 )
 
 var version = "unknown" // set by the linker
+
+// long are the options that the original did not have.
+var long = []string{"dry-run", "drain:", "undrain:"}
 
 func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
 
@@ -51,7 +54,11 @@ type request struct {
 	service  string // full name
 	target   *string
 	byDomain bool
+	dryRun   bool
 }
+
+// whole reports whether it is about a node, not a service.
+func (q request) whole() bool { return q.verb == wire.Drain || q.verb == wire.Undrain }
 
 var verbs = map[byte]wire.Verb{
 	'e': wire.Enable, 'd': wire.Disable, 's': wire.Stop, 'r': wire.Relocate, 'M': wire.Migrate,
@@ -67,11 +74,20 @@ func (c *command) run(ctx context.Context, args []string) int {
 		return 1
 	}
 	program := filepath.Base(args[0])
-	var q request
-	for opt, err := range getopt.Parse(args[1:], c.form.letters) {
+	q := request{dryRun: dryRun(args[1:], c.form.letters)}
+	var node *string // of --drain and --undrain
+	for opt, err := range getopt.Parse(args[1:], c.form.letters, long...) {
 		if err != nil {
 			fmt.Fprintf(c.stderr, "%s: %v\n", args[0], err)
 			return c.usage(program)
+		}
+		if q.dryRun && (opt.Letter == 'l' || opt.Letter == 'u') {
+			fmt.Fprintf(c.stderr, "Cannot use '--dry-run' with '-%c'\n", opt.Letter)
+			return 1
+		}
+		switch opt.Long {
+		case "drain", "undrain":
+			q.verb, q.service, node = wire.Verb(opt.Long), "", &opt.Arg
 		}
 		switch opt.Letter {
 		case 'm', 'n':
@@ -103,11 +119,27 @@ func (c *command) run(ctx context.Context, args []string) int {
 	switch {
 	case q.verb == "":
 		return c.usage(program)
+	case q.whole() && (q.target != nil || q.byDomain):
+		fmt.Fprintf(c.stderr, "Cannot use '--%s' with '-m', '-n' or '-F'\n", q.verb)
+		return 1
+	case q.whole():
+		q.target = node
 	case q.verb == wire.Migrate && q.target == nil:
 		fmt.Fprintln(c.stdout, "Migration requires a target cluster member")
 		return 1
 	}
 	return c.ask(ctx, q)
+}
+
+// dryRun reports whether that option is anywhere: some options act as soon as
+// they are met, also before it.
+func dryRun(args []string, letters string) bool {
+	for opt := range getopt.Parse(args, letters, long...) {
+		if opt.Long == "dry-run" {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *command) usage(program string) int {

@@ -24,10 +24,12 @@ _clusvcadm() {
 		fi
 	done < <(
 		case ${words[-1]} in
+		--dry-run) printf '%s\n' -c -d -e -M -R -r -s -U -Z --drain --undrain ;;
+		--drain | --undrain) _clusvcadm_members ;;
+		-*[mn]) _clusvcadm_members ;;
 		-*[cdeRrsUZ]) _clusvcadm_services ;;
 		-*M) _clusvcadm_services | grep ^vm: ;;
-		-*[mn]) _clusvcadm_members ;;
-		*) printf '%s\n' -c -d -e -F -h -l -M -m -n -q -R -r -S -s -U -u -v -Z ;;
+		*) printf '%s\n' -c -d -e -F -h -l -M -m -n -q -R -r -S -s -U -u -v -Z --drain --dry-run --undrain ;;
 		esac
 	)
 }

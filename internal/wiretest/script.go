@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -31,9 +32,15 @@ type fake struct {
 	Events  []wire.Event           `json:"events"`  // for a watcher; an action ends after them
 
 	shown chan bool
+	over  atomic.Bool // the action: the status is that of the last event
 }
 
-func (f *fake) Status(context.Context) (cluster.Status, error) { return f.State, nil }
+func (f *fake) Status(context.Context) (cluster.Status, error) {
+	if f.over.Load() {
+		return f.Events[len(f.Events)-1].Status, nil
+	}
+	return f.State, nil
+}
 
 func (f *fake) Membership(context.Context) (cluster.Membership, error) { return f.Ring, nil }
 
@@ -90,6 +97,7 @@ func (f *fake) Act(ctx context.Context, a wire.Action) (wire.Answer, error) {
 	if f.Events != nil && !a.DryRun {
 		select {
 		case <-f.shown:
+			f.over.Store(true)
 		case <-time.After(10 * time.Second):
 			return answer, errors.New("nobody watches")
 		}
