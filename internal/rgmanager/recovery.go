@@ -25,7 +25,7 @@ func (m *Machine) broken(ev Broken) {
 			return
 		}
 	}
-	m.note(ev.Node, "notice", "status on %s %q returned 7 (%s)", c.Type, c.Name, ev.Reason)
+	m.note(ev.Node, "notice", "status on %s %q returned 7 (unspecified): %s", c.Type, c.Name, ev.Reason)
 	if len(s.Seen) > 0 {
 		m.begin(ev.Service, c, s, &job{Kind: look, Home: ev.Node, Why: "it ended on " + m.nodeName(ev.Node)})
 		return
