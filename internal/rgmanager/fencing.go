@@ -102,15 +102,29 @@ func (m *Machine) acknowledged(ev Acknowledged) {
 	case !m.Quorate:
 		m.do(Reply{On: ev.From, ID: ev.ID, Result: cluster.NoQuorum})
 		return
-	case n == nil || n.Victim == nil:
+	case n == nil || n.Victim == nil && (n.Up || !m.leftBehind(ev.Node)):
 		m.do(Reply{On: ev.From, ID: ev.ID, Result: cluster.InvalidOperation,
 			Problem: "node " + m.nodeName(ev.Node) + " is not waiting to be fenced"})
 		return
 	}
 	m.note(0, "notice", "fence %s overridden by administrator intervention", m.nodeName(ev.Node))
-	m.record(cluster.Entry{Began: n.Victim.Since, What: "fence", By: ev.By, To: ev.Node, Reason: "overridden: " + n.Victim.Why})
+	e := cluster.Entry{What: "fence", By: ev.By, To: ev.Node, Reason: "overridden"}
+	if v := n.Victim; v != nil {
+		e.Began, e.Reason = v.Since, "overridden: "+v.Why
+	}
+	m.record(e)
 	m.do(Reply{On: ev.From, ID: ev.ID, Result: cluster.Success})
 	m.off(ev.Node)
+}
+
+// leftBehind reports whether a node may run something of ours.
+func (m *Machine) leftBehind(id cluster.NodeID) bool {
+	for _, s := range m.Services {
+		if s.MayRun.Has(id) {
+			return true
+		}
+	}
+	return false
 }
 
 // off takes over what a node ran that is known to be off now.

@@ -195,7 +195,7 @@ func (m *Machine) lose(id cluster.NodeID) {
 	case n.Clean:
 		m.note(0, "info", "State change: %s DOWN", m.nodeName(id))
 		m.inOrder(func(_ string, _ *conf.Service, s *service) {
-			if s.Flags&cluster.Frozen == 0 { // a frozen one runs on without its cmand
+			if s.Flags&cluster.Frozen == 0 && s.State != cluster.Failed { // those run on without their cmand
 				m.release(s, id)
 			}
 		})
