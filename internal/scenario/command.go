@@ -222,11 +222,18 @@ func (w *World) acknowledge(_ string, a *args) error {
 		return err
 	}
 	id := a.nodes[0]
-	if slices.ContainsFunc(w.m.Status(0).Fencing, func(f cluster.Fencing) bool { return f.Node == id }) {
-		w.powerOff(id)
-	}
 	w.requests++
-	w.step(rgmanager.Acknowledged{ID: fmt.Sprint(w.requests), From: from, At: w.now, By: "root@" + w.name(from), Node: id})
+	ev := rgmanager.Acknowledged{ID: fmt.Sprint(w.requests), From: from, At: w.now, By: "root@" + w.name(from), Node: id}
+	twin := w.twin()
+	if w.broken != nil {
+		return w.broken
+	}
+	for _, a := range twin.Step(ev) {
+		if r, ok := a.(rgmanager.Reply); ok && r.Result == cluster.Success {
+			w.powerOff(id) // the administrator tells the truth
+		}
+	}
+	w.step(ev)
 	return nil
 }
 

@@ -17,6 +17,9 @@ func (w *World) carryOut(a rgmanager.Action) {
 		return
 	}
 	word, _, _ := strings.Cut(a.String(), " ")
+	if name := service(a); name != "" { // what it was told before is cancelled
+		w.held = slices.DeleteFunc(w.held, func(b rgmanager.Action) bool { return b.Node() == a.Node() && service(b) == name })
+	}
 	switch a := a.(type) {
 	case rgmanager.Fence:
 		w.fences = append(w.fences, a)
@@ -33,6 +36,19 @@ func (w *World) carryOut(a rgmanager.Action) {
 	}
 }
 
+// service is what an action starts, stops or migrates; empty: it does not.
+func service(a rgmanager.Action) string {
+	switch a := a.(type) {
+	case rgmanager.Start:
+		return a.Service
+	case rgmanager.Stop:
+		return a.Service
+	case rgmanager.Migrate:
+		return a.Service
+	}
+	return ""
+}
+
 // end carries out an action and feeds back its end.
 func (w *World) end(a rgmanager.Action) {
 	w.now += 10
@@ -46,12 +62,15 @@ func (w *World) end(a rgmanager.Action) {
 		if w.defined != nil && a.Definition == "" {
 			err = "not defined"
 		}
-		if others := w.running[a.Service].Without(a.On); err == "" && len(others) > 0 {
-			w.broken = fmt.Errorf("%s while it runs on %v", w.m.Named(a.String()), others)
-			return
+		for _, id := range w.running[a.Service].Without(a.On) {
+			if err == "" && !w.behind[a.Service].Has(id) {
+				w.broken = fmt.Errorf("%s while it runs on %s", w.m.Named(a.String()), w.name(id))
+				return
+			}
 		}
 		if err == "" {
-			w.running[a.Service] = cluster.NodeIDs{a.On}
+			w.running[a.Service] = w.running[a.Service].With(a.On)
+			w.twice[a.Service] = len(w.running[a.Service]) > 1
 		}
 		w.done(a.Op, a.On, err)
 	case rgmanager.Stop:

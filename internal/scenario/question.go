@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -128,6 +129,9 @@ func (w *World) owner(id cluster.NodeID) string {
 // assumeNode is a node as it is before anything happens.
 func (w *World) assumeNode(_ string, a *args) error {
 	id, online := a.nodes[0], a.given["online"]
+	if w.begun {
+		return errBegun
+	}
 	if online == a.given["offline"] {
 		return fmt.Errorf("online or offline is missing")
 	}
@@ -149,6 +153,9 @@ func (w *World) assumeNode(_ string, a *args) error {
 // assumeService is a service as it is before anything happens.
 func (w *World) assumeService(_ string, a *args) error {
 	name := a.services[0]
+	if w.begun {
+		return errBegun
+	}
 	state, _ := stateOf(a.words["STATE"])
 	st := w.m.Status(0)
 	i := slices.IndexFunc(st.Services, func(s cluster.Service) bool { return s.Name == name })
@@ -172,10 +179,10 @@ func (w *World) assumeService(_ string, a *args) error {
 	return nil
 }
 
-// assume forgets what was under way.
+// assume is for the beginning only: what is under way would be forgotten.
 func (w *World) assume(st cluster.Status) {
-	w.fences, w.waits, w.held = nil, nil, nil
-	w.boots = map[cluster.NodeID]int{}
 	w.m.Assume(st)
 	w.formed = true
 }
+
+var errBegun = errors.New("only before anything has happened")

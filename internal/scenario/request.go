@@ -24,7 +24,7 @@ var serviceVerbs = []verb{
 	{name: "running", form: "SERVICE NODE", help: "it was started there behind cmand's back", silent: true, run: func(w *World, _ string, a *args) error {
 		name := a.services[0]
 		w.running[name] = w.running[name].With(a.nodes[0])
-		w.behind[name] = true
+		w.behind[name] = w.behind[name].With(a.nodes[0])
 		w.twice[name] = len(w.running[name]) > 1
 		return nil
 	}},

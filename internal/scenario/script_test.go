@@ -1,6 +1,9 @@
 package scenario
 
 import (
+	"flag"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -89,6 +92,10 @@ func TestStatesCanBeReadBack(t *testing.T) {
 	}
 }
 
+// broken are the words of an error that says that what must always hold does
+// not.
+var broken = []string{"replica", "at once", "does not know", "while it runs", "no rest"}
+
 // FuzzScript plays anything: it may be refused, and must neither panic nor
 // break what must always hold.
 func FuzzScript(f *testing.F) {
@@ -112,11 +119,114 @@ func FuzzScript(f *testing.F) {
 			if err == nil {
 				continue
 			}
-			for _, broken := range []string{"replica", "at once", "does not know", "while it runs", "no rest"} {
-				if strings.Contains(err.Error(), broken) {
+			for _, word := range broken {
+				if strings.Contains(err.Error(), word) {
 					t.Fatalf("%s\n%v", script, err)
 				}
 			}
 		}
+	})
+}
+
+// command is one that the next choices make up: a verb, and words that fit its
+// form.
+func command(choose func(n int) int) Command {
+	v := verbs[1+choose(len(verbs)-1)]
+	c := Command{Verb: v.name}
+	word := func(kind string) string {
+		list := map[string][]string{"NODE": {"n1", "n2", "n3"}, "SERVICE": {"a", "b", "c"}, "SUBJECT": {"a", "b", "n1", "n2", "configuration"},
+			"OPERATION": {"find", "start", "stop", "migrate", "fence"}, "SECONDS": {"1", "100"}, "NUMBER": {"1", "2"},
+			"STATE": {"stopped", "started", "failed", "disabled", "recovering"}, "FILE": {"none"}}[kind]
+		return list[choose(len(list))]
+	}
+	for _, field := range formField.FindAllString(v.form, -1) {
+		words := strings.Fields(strings.Trim(field, "[]"))
+		if field[0] == '[' && choose(3) > 0 {
+			continue
+		}
+		for _, w := range words {
+			if kind := strings.TrimSuffix(w, "..."); strings.ToUpper(kind) == kind {
+				w = word(kind)
+			}
+			c.Args = append(c.Args, w)
+		}
+	}
+	return c
+}
+
+// walk makes up commands that make sense one by one.
+func walk(choose func(n int) int, more func() bool) []Command {
+	list := []Command{{Verb: "up", Args: []string{"n1", "n2", "n3"}}}
+	for more() {
+		list = append(list, command(choose))
+	}
+	return list
+}
+
+// replay plays commands until something does not hold that must.
+func replay(list []Command, auto bool) error {
+	w, err := New(three)
+	if err != nil {
+		return err
+	}
+	w.Check, w.Auto = true, auto
+	for _, c := range list {
+		_, err := w.Do(c, "")
+		for _, word := range broken {
+			if err != nil && strings.Contains(err.Error(), word) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// shrink leaves out what is not needed for a failure.
+func shrink(list []Command, auto bool) []Command {
+	for i := len(list) - 1; i >= 0; i-- {
+		if shorter := slices.Delete(slices.Clone(list), i, i+1); replay(shorter, auto) != nil {
+			list = shorter
+		}
+	}
+	return list
+}
+
+func tryWalk(t *testing.T, list []Command, auto bool) {
+	t.Helper()
+	if replay(list, auto) == nil {
+		return
+	}
+	list = shrink(list, auto)
+	t.Errorf("automatic %v: %v\n%v", auto, replay(list, auto), list)
+}
+
+// TestWalks plays random commands.
+func TestWalks(t *testing.T) {
+	for seed := range *walks {
+		r := rand.New(rand.NewPCG(uint64(seed), 0))
+		length := 5 + r.IntN(60)
+		tryWalk(t, walk(r.IntN, func() bool { length--; return length > 0 }), seed%2 == 0)
+	}
+}
+
+var walks = flag.Int("walks", 200, "how many random walks are played")
+
+// FuzzWalk lets the fuzzer choose.
+func FuzzWalk(f *testing.F) {
+	f.Add([]byte("a walk through many commands, whatever they may be"), true)
+	f.Add([]byte("\x00\x00\x01\x02\x03 and another, longer one, of which the end is not known 0123456789"), false)
+	f.Fuzz(func(t *testing.T, choices []byte, auto bool) {
+		if len(choices) > 300 {
+			return
+		}
+		choose := func(n int) int {
+			if len(choices) == 0 {
+				return 0
+			}
+			b := choices[0]
+			choices = choices[1:]
+			return int(b) % n
+		}
+		tryWalk(t, walk(choose, func() bool { return len(choices) > 0 }), auto)
 	})
 }

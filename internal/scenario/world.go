@@ -37,7 +37,7 @@ type World struct {
 
 	running map[string]cluster.NodeIDs // by service
 	defined map[string]cluster.NodeIDs // where it is defined; nil: everywhere
-	behind  map[string]bool            // started behind our back, until found
+	behind  map[string]cluster.NodeIDs // where it was started behind our back, until found
 	twice   map[string]bool            // made to run twice, behind our back
 	known   map[string]bool            // services that some configuration had
 	failing map[string]bool            // "start vm:web 1", "fence 2"
@@ -50,6 +50,7 @@ type World struct {
 	actions  []rgmanager.Action // of the latest command
 	requests int
 	steps    int   // of the latest command
+	begun    bool  // something has happened
 	broken   error // what must always hold does not
 }
 
@@ -60,7 +61,7 @@ const maxSteps = 100_000
 // New returns a cluster of which no node is up. The text is a cluster.conf.
 func New(config string) (*World, error) {
 	w := &World{config: config, now: 1_000_000, boots: map[cluster.NodeID]int{}, running: map[string]cluster.NodeIDs{},
-		behind: map[string]bool{}, twice: map[string]bool{}, known: map[string]bool{},
+		behind: map[string]cluster.NodeIDs{}, twice: map[string]bool{}, known: map[string]bool{},
 		failing: map[string]bool{}, holding: map[string]bool{}}
 	doc, err := conf.Parse("cluster.conf", []byte(config))
 	if err != nil {
@@ -99,6 +100,7 @@ func (w *World) Actions() []rgmanager.Action { return w.actions }
 
 // step feeds one event to the machine and carries out what it says.
 func (w *World) step(ev rgmanager.Event) {
+	w.begun = true
 	if w.steps++; w.broken == nil && w.steps > maxSteps {
 		w.broken = fmt.Errorf("no rest after %d events", maxSteps)
 	}
@@ -167,8 +169,8 @@ func (w *World) check() {
 		may := w.m.MayRunOn(name)
 		for _, id := range ids {
 			if may.Has(id) {
-				delete(w.behind, name)
-			} else if !w.behind[name] && w.broken == nil {
+				w.behind[name] = w.behind[name].Without(id)
+			} else if !w.behind[name].Has(id) && w.broken == nil {
 				w.broken = fmt.Errorf("%s runs on %s, and the machine does not know that it may: %v", name, w.name(id), may)
 			}
 		}
@@ -211,19 +213,25 @@ func (w *World) votes() bool {
 	return have > max(all, c.ExpectedVotes)/2
 }
 
-// join brings nodes up, all in one view.
+// join brings nodes up, all in one view. Those that are up start anew.
 func (w *World) join(ids ...cluster.NodeID) {
 	for _, id := range ids {
+		w.forget(id)
 		w.up, w.reached = w.up.With(id), w.reached.With(id)
 		w.boots[id]++
 	}
 	w.view()
 }
 
-// gone ends what a node was doing.
+// gone takes a node's cmand away.
 func (w *World) gone(id cluster.NodeID, why cluster.Reason) {
 	w.up = w.up.Without(id)
 	w.left = append(w.left, cluster.Departure{Node: id, Reason: why})
+	w.forget(id)
+}
+
+// forget ends what a node's cmand was doing.
+func (w *World) forget(id cluster.NodeID) {
 	w.fences = slices.DeleteFunc(w.fences, func(f rgmanager.Fence) bool { return f.On == id })
 	w.waits = slices.DeleteFunc(w.waits, func(a rgmanager.Wait) bool { return a.On == id })
 	w.held = slices.DeleteFunc(w.held, func(a rgmanager.Action) bool { return a.Node() == id })
