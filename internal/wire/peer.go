@@ -2,11 +2,14 @@ package wire
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/user"
 	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,13 +37,32 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 }
 
 // Caller names the user who makes the request of ctx, with which a [Backend]
-// was called: by user id when it has no name, "" when the kernel does not say.
+// was called; "" when the kernel does not say. Who logged in as somebody else
+// is named too: root(alice) has used sudo (pam_loginuid(8)).
 func Caller(ctx context.Context) string {
 	cred, ok := ctx.Value(peerKey{}).(*unix.Ucred)
 	if !ok {
 		return ""
 	}
-	id := strconv.FormatUint(uint64(cred.Uid), 10)
+	login, _ := os.ReadFile(fmt.Sprintf("/proc/%d/loginuid", cred.Pid)) // without it the user alone is named
+	return callerName(cred.Uid, string(login))
+}
+
+// callerName names a user whose process has that text as loginuid.
+func callerName(uid uint32, loginuid string) string {
+	login, err := strconv.ParseUint(strings.TrimSpace(loginuid), 10, 32)
+	if err != nil || uint32(login) == uid || uint32(login) == nobodyLoggedIn {
+		return userName(uid)
+	}
+	return fmt.Sprintf("%s(%s)", userName(uid), userName(uint32(login)))
+}
+
+// nobodyLoggedIn is the loginuid of what runs without a login.
+const nobodyLoggedIn = ^uint32(0)
+
+// userName is the name of a user, or the number of one who has none.
+func userName(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
 	if u, err := user.LookupId(id); err == nil {
 		return u.Username
 	}

@@ -70,3 +70,23 @@ func TestEveryRequestIsDocumented(t *testing.T) {
 		}
 	}
 }
+
+func TestCallerName(t *testing.T) {
+	for _, c := range []struct {
+		uid      uint32
+		loginuid string
+		want     string
+	}{
+		{0, "", "root"},
+		{0, "4294967295", "root"},
+		{0, "0", "root"},
+		{0, "65534", "root(nobody)"},
+		{65534, "0\n", "nobody(root)"},
+		{4294967001, "4294967002", "4294967001(4294967002)"},
+		{0, "-1", "root"},
+	} {
+		if got := callerName(c.uid, c.loginuid); got != c.want {
+			t.Errorf("uid %d, loginuid %q: %s; want %s", c.uid, c.loginuid, got, c.want)
+		}
+	}
+}
