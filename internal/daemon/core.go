@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,9 +25,10 @@ type Core struct {
 	replica *replica
 	now     time.Time
 	effects []Effect
-	lastID  uint64 // of requests
-	leaving bool   // told to end in good order
-	depart  bool   // the machine let us go
+	lastID  uint64          // of requests
+	open    map[string]bool // requests to be answered, by id: whether the machines have heard of them
+	leaving bool            // told to end in good order
+	depart  bool            // the machine let us go
 	ended   bool
 
 	heard map[cluster.NodeID]time.Time // when a member was last heard
@@ -119,8 +121,8 @@ func NewCore(local cluster.NodeID, boot, config string, wary bool, codec *Codec,
 	c := &Core{
 		local: local, boot: boot, now: now, codec: codec,
 		replica: newReplica(local, boot, config, wary, codec),
-		heard:   map[cluster.NodeID]time.Time{},
-		work:    map[string][]*Task{}, fencing: map[rgmanager.Op]*Task{}, looking: map[string]*Task{},
+		heard:   map[cluster.NodeID]time.Time{}, open: map[string]bool{},
+		work: map[string][]*Task{}, fencing: map[rgmanager.Op]*Task{}, looking: map[string]*Task{},
 		written: map[string]string{},
 	}
 	c.beatAt, c.auditAt = now.Add(beatTime), now.Add(auditTime)
@@ -182,6 +184,9 @@ func (c *Core) Deliver(now time.Time, d cluster.Delivery) []Effect {
 	c.begin(now)
 	if d.Message != nil {
 		c.heard[d.Message.From] = now
+		if d.Message.From == c.local && len(c.open) > 0 {
+			c.ordered(d.Message.Data)
+		}
 	}
 	c.take(c.replica.deliver(d))
 	return c.end()
@@ -196,6 +201,7 @@ func (c *Core) Request(now time.Time, event func(id string) rgmanager.Event) (id
 	c.begin(now)
 	c.lastID++
 	id = fmt.Sprintf("%s-%d", c.boot, c.lastID)
+	c.open[id] = false
 	c.multicast(event(id))
 	return id, c.end(), true
 }
@@ -241,8 +247,8 @@ func (c *Core) take(out output) {
 			c.act(a)
 		}
 	}
-	if out.Loaded && c.leaving { // the others may not have heard it
-		c.multicast(rgmanager.Leaving{Node: c.local, At: c.stamp()})
+	if out.Loaded {
+		c.loaded()
 	}
 	if key := c.replica.inRound(); key != c.roundKey {
 		c.roundKey, c.roundAt = key, time.Time{}
@@ -258,6 +264,40 @@ func (c *Core) take(out output) {
 	}
 	if c.depart {
 		c.finish(ErrLeft)
+	}
+}
+
+// ordered notes that a request of ours has its place in the order.
+func (c *Core) ordered(data []byte) {
+	msg, err := c.codec.decode(data)
+	if err != nil {
+		return
+	}
+	var id string
+	switch ev := msg.event.(type) {
+	case rgmanager.Request:
+		id = ev.ID
+	case rgmanager.Proposed:
+		id = ev.ID
+	case rgmanager.Acknowledged:
+		id = ev.ID
+	}
+	if _, ok := c.open[id]; ok {
+		c.open[id] = true
+	}
+}
+
+// loaded follows up what the others have decided while this node had no
+// machine.
+func (c *Core) loaded() {
+	if c.leaving { // they may not have heard it
+		c.multicast(rgmanager.Leaving{Node: c.local, At: c.stamp()})
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.open)) {
+		if c.open[id] && !c.replica.machine.Owes(id) {
+			c.act(rgmanager.Reply{On: c.local, ID: id, Result: cluster.TryAgain,
+				Problem: "this node was cut off; whether that was done is not known here"})
+		}
 	}
 }
 

@@ -17,8 +17,13 @@ const probePause = 2 * time.Second
 // act carries out an action of this node, or begins it.
 func (c *Core) act(a rgmanager.Action) {
 	switch a := a.(type) {
-	case rgmanager.Note, rgmanager.History, rgmanager.Reply:
+	case rgmanager.Note, rgmanager.History:
 		c.do(a)
+	case rgmanager.Reply:
+		if _, ok := c.open[a.ID]; ok { // else it was answered before, or by an earlier life of cmand's
+			delete(c.open, a.ID)
+			c.do(a)
+		}
 	case rgmanager.Probe:
 		c.probing = c.task(a, "")
 		c.probe()

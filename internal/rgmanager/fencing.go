@@ -1,6 +1,7 @@
 package rgmanager
 
 import (
+	"cmp"
 	"time"
 
 	"fangnetz/internal/cluster"
@@ -29,7 +30,11 @@ func (m *Machine) condemn(id cluster.NodeID, delay time.Duration, why string) {
 	m.inOrder(func(name string, _ *conf.Service, s *service) {
 		if s.Job != nil && s.Job.On == id {
 			s.Job.because("%s went down", m.nodeName(id))
+			unwanted := s.Job.Kind == disable || s.Job.Kind == remove
 			m.abandon(name, s, cluster.TargetDead)
+			if unwanted { // it must not be recovered elsewhere
+				s.Owner, s.LastOwner, s.State = 0, cmp.Or(s.Owner, s.LastOwner), cluster.Disabled
+			}
 		}
 		if s.Owner == id && s.Job == nil {
 			s.Owner, s.LastOwner, s.State = 0, id, cluster.Recoverable

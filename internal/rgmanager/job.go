@@ -70,7 +70,7 @@ func (m *Machine) begin(name string, c *conf.Service, s *service, j *job) {
 	j.Began, j.From = m.Now, s.Owner
 	switch j.Kind {
 	case look:
-		m.seek(name, s, finding, m.ready())
+		m.seek(name, s, finding, m.answering())
 	case start, enable:
 		if j.Walking {
 			m.walk(name, c, s)
@@ -327,7 +327,7 @@ func (m *Machine) resumeJob(name string, c *conf.Service, s *service, runs bool)
 		if s.Restarts > 0 {
 			s.State, s.Restarts = cluster.Recovering, s.Restarts-1
 		}
-		m.seek(name, s, finding, m.ready())
+		m.seek(name, s, finding, m.answering())
 	case stopping, cleaning:
 		if !runs {
 			m.jobDone(name, c, s, Done{Op: j.Op, Node: j.On})

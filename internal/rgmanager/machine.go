@@ -215,9 +215,15 @@ func (m *Machine) nodeIDs() []cluster.NodeID { return slices.Sorted(maps.Keys(m.
 
 // ready returns the nodes that may be given work, sorted.
 func (m *Machine) ready() cluster.NodeIDs {
+	return slices.DeleteFunc(m.answering(), func(id cluster.NodeID) bool { return m.Nodes[id].Leaving })
+}
+
+// answering returns the nodes that can be asked what they run, sorted: also
+// those that are leaving.
+func (m *Machine) answering() cluster.NodeIDs {
 	var ids cluster.NodeIDs
 	for _, id := range m.nodeIDs() {
-		if n := m.Nodes[id]; n.Ready && !n.Leaving {
+		if m.Nodes[id].Ready {
 			ids = append(ids, id)
 		}
 	}

@@ -237,6 +237,18 @@ func (m *Machine) Resume(local cluster.NodeID) []Action {
 			m.do(Fence{Op: v.Op, On: local, Victim: id})
 		}
 	}
+	if u := m.Update; u != nil && u.Waiting.Has(local) {
+		if u.Active {
+			m.do(Activate{Op: u.Op, On: local, Text: u.Text, Version: u.Version})
+		} else {
+			m.do(Stage{Op: u.Op, On: local, Text: u.Text})
+		}
+	}
+	m.inOrder(func(name string, _ *conf.Service, s *service) {
+		if !m.Quorate && s.MayRun.Has(local) {
+			m.do(Stop{On: local, Service: name, Hard: true})
+		}
+	})
 	if n := m.Nodes[local]; n != nil && n.Up && !n.Ready && n.Probe != (Op{}) {
 		m.do(Probe{Op: n.Probe, On: local})
 	}

@@ -15,7 +15,7 @@ func (m *Machine) startOn(name string, s *service, id cluster.NodeID) {
 		m.hold(name, s, startSlot, id)
 		return
 	}
-	m.seek(name, s, finding, m.ready())
+	m.seek(name, s, finding, m.answering())
 	m.take(j)
 }
 

@@ -190,9 +190,18 @@ func (m *Machine) evaluate() {
 	}
 }
 
+// halfWay reports whether a state is one of passage: without a job it would
+// never end.
+func halfWay(st cluster.State) bool {
+	switch st {
+	case cluster.Starting, cluster.Stopping, cluster.Recoverable, cluster.Recovering:
+		return true
+	}
+	return false
+}
+
 func (m *Machine) consider(name string, c *conf.Service, s *service, online cluster.NodeIDs) {
-	if m.Quorate && s.Job == nil && (s.State == cluster.Recoverable || s.State == cluster.Recovering) &&
-		len(m.blockers(s, 0)) == 0 && len(s.Seen) < 2 { // its job was given up when a node went down
+	if m.Quorate && s.Job == nil && halfWay(s.State) && len(m.blockers(s, 0)) == 0 && len(s.Seen) < 2 { // its job was given up when a node went down
 		if len(s.MayRun) > 0 {
 			m.begin(name, c, s, &job{Kind: look, Home: s.MayRun[0], Why: "it was left half-way"})
 			return

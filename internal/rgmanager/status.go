@@ -91,3 +91,22 @@ func (m *Machine) Boot(id cluster.NodeID) string {
 	}
 	return ""
 }
+
+// Owes reports whether a request is still to be answered.
+func (m *Machine) Owes(id string) bool {
+	if m.Update != nil && m.Update.ID == id {
+		return true
+	}
+	for _, n := range m.Nodes {
+		if n.Drain != nil && n.Drain.Request.ID == id {
+			return true
+		}
+	}
+	for _, s := range m.Services {
+		if s.Job != nil && s.Job.Request != nil && s.Job.Request.ID == id ||
+			slices.ContainsFunc(s.Queue, func(r Request) bool { return r.ID == id }) {
+			return true
+		}
+	}
+	return false
+}
