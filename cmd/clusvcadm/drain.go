@@ -11,7 +11,7 @@ import (
 
 // drain empties a node, or fills it again, and shows each service that moves
 // while it runs: a line when a migration begins, and one when the service has
-// arrived.
+// arrived. On a terminal a last line tells how far the migrations have come.
 func (c *command) drain(ctx context.Context, a wire.Action, st cluster.Status, name string) int {
 	if !st.Manager.Running {
 		fmt.Fprintln(c.stdout, "Could not connect to resource group manager")
@@ -23,9 +23,16 @@ func (c *command) drain(ctx context.Context, a wire.Action, st cluster.Status, n
 	} else {
 		fmt.Fprintf(c.stdout, "Undraining %s\n", name)
 	}
-	show := func(lines []string) {
+	f, columns, onTerminal := c.terminal()
+	show := func(lines []string, last string) {
+		if onTerminal {
+			fmt.Fprint(f, "\r\x1b[K")
+		}
 		for _, line := range lines {
 			fmt.Fprintln(c.stdout, line)
+		}
+		if onTerminal {
+			fmt.Fprintf(f, "%.*s", columns-1, last)
 		}
 	}
 	watching, stop := context.WithCancel(ctx)
@@ -33,20 +40,21 @@ func (c *command) drain(ctx context.Context, a wire.Action, st cluster.Status, n
 	go func() {
 		defer close(ended)
 		c.client.Watch(watching, func(ev wire.Event) error {
-			show(m.lines(ev))
+			show(m.lines(ev), m.progress(ev))
 			return nil
 		}) // without it only the end is shown
 	}()
 	answer, err := c.client.Act(ctx, a)
 	stop()
 	<-ended
+	show(nil, "")
 	if err != nil {
 		return c.lost(err)
 	}
 	if st, err := c.status(ctx); err == nil {
-		show(m.lines(wire.Event{Status: st})) // what came after the last event
+		show(m.lines(wire.Event{Status: st}), "") // what came after the last event
 		if a.Verb == wire.Drain {
-			show(m.stranded(st))
+			show(m.stranded(st), "")
 		}
 	}
 	c.drained(a, answer, name)
@@ -134,6 +142,17 @@ func (m *moves) lines(ev wire.Event) []string {
 		}
 	}
 	return lines
+}
+
+// progress says how far the migrations have come that the node has part in.
+func (m *moves) progress(ev wire.Event) string {
+	var parts []string
+	for _, g := range ev.Migrations {
+		if g.From == m.node || g.To == m.node {
+			parts = append(parts, fmt.Sprintf("%s %.0f %%", g.Service, percent(g.Progress)))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // stranded says which services left the node and arrived nowhere.

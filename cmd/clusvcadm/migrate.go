@@ -16,12 +16,8 @@ import (
 // takes the line away again. It does nothing where stdout is no terminal, or
 // an older form is wanted.
 func (c *command) follow(ctx context.Context, words, service string) (end func()) {
-	f, ok := c.stdout.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) || c.form.release != cluster.Release318 {
-		return func() {}
-	}
-	columns, _, err := term.GetSize(int(f.Fd()))
-	if err != nil || columns < 20 {
+	f, columns, ok := c.terminal()
+	if !ok || c.form.release != cluster.Release318 {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -52,13 +48,26 @@ func (c *command) follow(ctx context.Context, words, service string) (end func()
 	}
 }
 
+// terminal is stdout and its width, if it is one that progress can be shown on.
+func (c *command) terminal() (f *os.File, columns int, ok bool) {
+	f, ok = c.stdout.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return nil, 0, false
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	return f, columns, err == nil && columns >= 20
+}
+
 // describe gives percent, speed, what is left, and the pause so far.
 func describe(p cluster.Progress) string {
-	percent := 0.0
-	if p.Total > 0 {
-		percent = 100 * float64(p.Total-min(p.Remaining, p.Total)) / float64(p.Total)
-	}
 	const mib = 1 << 20
 	return fmt.Sprintf("%3.0f %%, %.0f MiB/s, %.0f MiB remaining, paused %.0f ms",
-		percent, p.Rate/mib, float64(p.Remaining)/mib, 1000*p.Downtime)
+		percent(p), p.Rate/mib, float64(p.Remaining)/mib, 1000*p.Downtime)
+}
+
+func percent(p cluster.Progress) float64 {
+	if p.Total == 0 {
+		return 0
+	}
+	return 100 * float64(p.Total-min(p.Remaining, p.Total)) / float64(p.Total)
 }

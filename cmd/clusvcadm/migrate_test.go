@@ -85,6 +85,49 @@ func TestMigrationIsNotFollowedInAPipe(t *testing.T) {
 	}
 }
 
+// leaving is a fake cmand that drains node 1 of a machine.
+type leaving struct{ moving }
+
+func (l *leaving) Status(context.Context) (cluster.Status, error) {
+	st, err := l.fakeCmand.Status(context.Background())
+	st.Services = []cluster.Service{{Name: "vm:web", State: cluster.Started, Owner: 1}}
+	select {
+	case <-l.watched:
+		st.Services[0].Owner = 2
+	default:
+	}
+	return st, err
+}
+
+func TestDrainIsFollowedOnATerminal(t *testing.T) {
+	l := new(leaving)
+	l.Nodes = append(l.Nodes, struct {
+		Name   string
+		ID     cluster.NodeID
+		Online bool
+		Local  bool
+	}{"node1", 1, true, true})
+	l.Rgmanager.Reachable = true
+	l.watched = make(chan bool)
+	wiretest.Serve(t, l, true)
+	master, slave := terminal(t)
+	c := fixed()
+	c.stdout = slave
+	if status := c.run(t.Context(), []string{"clusvcadm", "--drain", "node1"}); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	slave.Close()
+	seen, _ := io.ReadAll(master) // ends in an error, when the other end is closed
+	const clear = "\r\x1b[K"
+	want := "Draining node1: 1 service runs there\r\n" +
+		clear + "vm:web is migrating from node1 to (null)\r\nvm:web 75 %" + clear +
+		clear + "vm:web is now running on (null), 0 left\r\n" + clear +
+		"node1 is drained: nothing is started there until it is undrained\r\n"
+	if got := string(seen); got != want {
+		t.Errorf("on a terminal: %q\nwant           %q", got, want)
+	}
+}
+
 func TestProgressWords(t *testing.T) {
 	if got := describe(cluster.Progress{}); !strings.HasPrefix(got, "  0 %,") {
 		t.Errorf("before the first reading: %q", got)
