@@ -120,11 +120,14 @@ func (w *World) Line(a rgmanager.Action) string {
 func help() string {
 	var b strings.Builder
 	for _, v := range verbs {
-		fmt.Fprintf(&b, "%-58s %s\n", strings.TrimSpace(v.name+" "+v.form), v.help)
+		fmt.Fprintf(&b, "%s\n    %s\n", v.usage(), v.help)
 	}
-	b.WriteString("verbose COMMAND                                            show log, history and questions too\n")
+	b.WriteString("verbose COMMAND\n    show log, history and questions to nodes too\n")
 	return b.String()
 }
+
+// usage is how the command is written.
+func (v verb) usage() string { return strings.TrimSpace(v.name + " " + v.form) }
 
 func (w *World) anew(_ string, a *args) error {
 	next, err := New(a.text)
