@@ -26,6 +26,7 @@ type xmlReader struct {
 	file   string
 	src    string
 	pos    int
+	base   int // what is before it is not shown
 	line   int
 	open   []xmlTag // from the outermost
 	out    strings.Builder
@@ -61,15 +62,17 @@ func (x *xmlReader) blanks() bool {
 }
 
 // complain prints a message with the line it is about and a mark below.
-func (x *xmlReader) complain(format string, args ...any) {
+func (x *xmlReader) complain(format string, args ...any) { x.print("error", format, args...) }
+
+func (x *xmlReader) print(level, format string, args ...any) {
 	const widest = 80
-	fmt.Fprintf(&x.out, "%s:%d: parser error : %s\n", x.file, x.line, fmt.Sprintf(format, args...))
+	fmt.Fprintf(&x.out, "%s:%d: parser %s : %s\n", x.file, x.line, level, fmt.Sprintf(format, args...))
 	start := x.pos
 	isEnd := func(i int) bool { return i < len(x.src) && (x.src[i] == '\n' || x.src[i] == '\r') }
-	for start > 0 && isEnd(start) {
+	for start > x.base && isEnd(start) {
 		start--
 	}
-	for n := 1; n < widest+1 && start > 0 && !isEnd(start); n++ {
+	for n := 1; n < widest+1 && start > x.base && !isEnd(start); n++ {
 		start--
 	}
 	if isEnd(start) {
@@ -130,8 +133,10 @@ func (x *xmlReader) name() string {
 }
 
 func (x *xmlReader) document() {
-	x.src = strings.TrimPrefix(x.src, "\uFEFF")
-	if x.src == "" {
+	if strings.HasPrefix(x.src, "\uFEFF") {
+		x.pos = len("\uFEFF")
+	}
+	if x.src[x.pos:] == "" {
 		x.complain("Document is empty")
 		return
 	}
@@ -161,32 +166,30 @@ func (x *xmlReader) document() {
 	}
 }
 
-var encodingOf = regexp.MustCompile(`^\s+encoding\s*=\s*["']([^"']*)["']`)
-
-var standaloneOf = regexp.MustCompile(`^\s+standalone\s*=\s*["'](yes|no)["']`)
+// What is read of the values in an XML declaration; a version needs the dot.
+var (
+	versionValue    = regexp.MustCompile(`^[0-9](\.[0-9]*)?`)
+	encodingValue   = regexp.MustCompile(`^[A-Za-z][\w.-]*`)
+	standaloneValue = regexp.MustCompile(`^(yes|no)`)
+)
 
 // declaration reads the XML declaration and reports whether to go on.
 func (x *xmlReader) declaration() bool {
 	x.skip(len("<?xml"))
-	x.blanks()
-	if !x.version() {
+	switch version, _ := x.declared("version", versionValue); {
+	case !strings.Contains(version, "."):
 		x.complain("Malformed declaration expecting version")
+	case version != "1.0":
+		x.print("warning", "Unsupported version '%s'", version)
 	}
-	if !x.at("?>") && strings.IndexByte(" \t\r\n", x.peek(0)) < 0 {
-		x.complain("Blank needed here")
-	}
-	if m := encodingOf.FindStringSubmatch(x.src[x.pos:]); m != nil {
-		x.skip(len(m[0]))
-		switch strings.ToUpper(m[1]) {
-		case "UTF-8", "UTF8", "US-ASCII", "ASCII":
-		case "ISO-8859-1", "LATIN1":
-			x.latin1 = true
-		default:
-			x.complain("Unsupported encoding %s", m[1])
+	x.needBlank()
+	if encoding, closed := x.declared("encoding", encodingValue); closed {
+		if !x.decode(encoding) {
 			return false
 		}
+		x.needBlank()
 	}
-	x.skip(len(standaloneOf.FindString(x.src[x.pos:])))
+	x.declared("standalone", standaloneValue)
 	x.blanks()
 	if x.at("?>") {
 		x.skip(2)
@@ -194,42 +197,67 @@ func (x *xmlReader) declaration() bool {
 	}
 	x.complain("parsing XML declaration: '?>' expected")
 	if end := strings.IndexByte(x.src[x.pos:], '>'); end >= 0 {
-		x.skip(end + 1)
+		x.pos += end + 1 // libxml2 counts no lines here
 	} else {
-		x.skip(len(x.src) - x.pos)
+		x.pos = len(x.src)
 	}
 	return true
 }
 
-// version reads `version="1.0"` and reports whether it could.
-func (x *xmlReader) version() bool {
-	if !x.at("version") {
-		return false
+// needBlank complains unless the declaration ends here or a blank follows.
+func (x *xmlReader) needBlank() {
+	if !x.at("?>") && strings.IndexByte(" \t\r\n", x.peek(0)) < 0 {
+		x.complain("Blank needed here")
 	}
-	x.skip(len("version"))
+}
+
+// declared reads `word="value"` and reports whether it was there, whole.
+func (x *xmlReader) declared(word string, form *regexp.Regexp) (value string, closed bool) {
+	x.blanks()
+	if !x.at(word) {
+		return "", false
+	}
+	x.skip(len(word))
 	x.blanks()
 	if x.peek(0) != '=' {
 		x.complain("expected '='")
-		return false
+		return "", false
 	}
 	x.skip(1)
 	x.blanks()
 	quote := x.peek(0)
 	if quote != '"' && quote != '\'' {
 		x.complain(`String not started expecting ' or "`)
-		return false
+		return "", false
 	}
 	x.skip(1)
-	from := x.pos
-	for b := x.peek(0); b >= '0' && b <= '9' || b == '.' && x.pos > from; b = x.peek(0) {
-		x.skip(1)
+	if value = form.FindString(x.src[x.pos:]); value == "" && word == "encoding" {
+		x.complain("Invalid XML encoding name")
 	}
+	x.skip(len(value))
 	if x.peek(0) != quote {
 		x.complain(`String not closed expecting " or '`)
-	} else {
-		x.skip(1)
+		return value, false
 	}
-	return x.pos > from
+	x.skip(1)
+	return value, true
+}
+
+// decode reads on in that encoding, and reports whether it can.
+func (x *xmlReader) decode(encoding string) bool {
+	switch strings.ToUpper(encoding) {
+	case "UTF-8", "UTF8", "US-ASCII", "ASCII":
+	case "ISO-8859-1", "LATIN1": // read, and shown, as UTF-8 from here on
+		var b strings.Builder
+		for _, c := range []byte(x.src[x.pos:]) {
+			b.WriteRune(rune(c))
+		}
+		x.src, x.base = x.src[:x.pos]+b.String(), x.pos
+	default:
+		x.complain("Unsupported encoding %s", encoding)
+		return false
+	}
+	return true
 }
 
 // misc passes over blanks, comments and instructions.

@@ -28,6 +28,20 @@ func TestComplaints(t *testing.T) {
 			"c:4: parser error : Specification mandates value for attribute nodeid\n    <clusternode name=\"n1\" nodeid/>\n" + strings.Repeat(" ", 33) + "^\n"},
 		{"an encoding of nobody", `"1.0"`, `"1.0" encoding="foo"`,
 			"c:1: parser error : Unsupported encoding foo\n<?xml version=\"1.0\" encoding=\"foo\"?>\n" + strings.Repeat(" ", 34) + "^\n"},
+		{"a version without a dot", `"1.0"`, `"10"`, "c:1: parser error : String not closed expecting \" or '\n<?xml version=\"10\"?>\n                ^\n" +
+			"c:1: parser error : Malformed declaration expecting version\n<?xml version=\"10\"?>\n                ^\n" +
+			"c:1: parser error : Blank needed here\n<?xml version=\"10\"?>\n                ^\n" +
+			"c:1: parser error : parsing XML declaration: '?>' expected\n<?xml version=\"10\"?>\n                ^\n"},
+		{"an encoding without its end", `"1.0"`, `"1.0" encoding="UTF-8`, "c:1: parser error : String not closed expecting \" or '\n<?xml version=\"1.0\" encoding=\"UTF-8?>\n" +
+			strings.Repeat(" ", 35) + "^\n"},
+		{"a declaration without its end", `"1.0"?>`, `"1.0"?`, "c:1: parser error : Blank needed here\n<?xml version=\"1.0\"?\n                   ^\n" +
+			"c:1: parser error : parsing XML declaration: '?>' expected\n<?xml version=\"1.0\"?\n                   ^\n" +
+			"c:5: parser error : Extra content at the end of the document\n</cluster>\n^\n"},
+		{"an instruction that begins with xml", "<?xml ", "<?xml", "c:1: parser warning : xmlParsePITarget: invalid name prefix 'xml'\n<?xmlversion=\"1.0\"?>\n            ^\n" +
+			"c:1: parser error : ParsePI: PI xmlversion space expected\n<?xmlversion=\"1.0\"?>\n            ^\n"},
+		{"a control character in a comment", "  <clusternodes>", "<!-- a\x01 --><clusternodes>",
+			"c:3: parser error : xmlParseComment: invalid xmlChar value 1\n<!-- a\x01 --><clusternodes>\n      ^\n" +
+				"c:3: parser error : PCDATA invalid Char value 1\n<!-- a\x01 --><clusternodes>\n      ^\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := []byte(strings.Replace(body, c.old, c.new, 1))

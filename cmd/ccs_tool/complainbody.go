@@ -68,7 +68,7 @@ func (x *xmlReader) text() {
 			x.pos = here
 			x.skip(1)
 			return
-		case r < ' ' && r != '\t' && r != '\n' && r != '\r':
+		case isControl(r):
 			x.complain("PCDATA invalid Char value %d", r)
 			x.skip(1)
 			return
@@ -89,7 +89,7 @@ func (x *xmlReader) startTag() bool {
 	x.blanks()
 	seen := map[string]bool{}
 	var twice []string
-	for x.peek(0) != '>' && !x.at("/>") && x.pos < len(x.src) && !x.halted {
+	for x.peek(0) != '>' && !x.at("/>") && x.pos < len(x.src) && !x.halted && !isControl(rune(x.peek(0))) {
 		key, ok := x.attribute()
 		if !ok {
 			x.complain("attributes construct error")
@@ -240,21 +240,28 @@ func (x *xmlReader) comment() {
 	from := x.pos
 	x.skip(4)
 	for {
-		end := strings.Index(x.src[x.pos:], "--")
-		if end < 0 {
+		r, n := x.char()
+		switch {
+		case n == 0:
 			x.skip(len(x.src) - x.pos)
 			x.complain("Comment not terminated")
 			return
-		}
-		x.skip(end)
-		if x.at("-->") {
+		case isControl(r):
+			x.complain("xmlParseComment: invalid xmlChar value %d", r)
+			return
+		case x.at("-->"):
 			x.skip(3)
 			return
+		case x.at("--"):
+			x.complain("Double hyphen within comment: <!--%.50s", x.src[from+4:x.pos])
+			n = 2
 		}
-		x.complain("Double hyphen within comment: <!--%.50s", x.src[from+4:x.pos])
-		x.skip(2)
+		x.skip(n)
 	}
 }
+
+// isControl reports whether XML has no such character.
+func isControl(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }
 
 func (x *xmlReader) instruction() {
 	x.skip(2)
@@ -265,6 +272,8 @@ func (x *xmlReader) instruction() {
 		return
 	case strings.EqualFold(target, "xml"):
 		x.complain("XML declaration allowed only at the start of the document")
+	case len(target) > 3 && strings.EqualFold(target[:3], "xml") && target != "xml-stylesheet" && target != "xml-model":
+		x.print("warning", "xmlParsePITarget: invalid name prefix 'xml'")
 	}
 	if !x.at("?>") && strings.IndexByte(" \t\r\n", x.peek(0)) < 0 {
 		x.complain("ParsePI: PI %s space expected", target)
