@@ -129,6 +129,44 @@ func clusterName() (string, error) {
 	return C.GoString(name), nil
 }
 
+// presence is what corosync knows of a node that cluster.conf lists.
+type presence struct {
+	reached bool // over knet, on any link
+	joined  bool // in our ring
+}
+
+// presences asks corosync for the nodes, in the order of their list.
+func presences(nodes []Node) ([]presence, error) {
+	var config, stats C.cmap_handle_t
+	if err := asError(C.cmap_initialize(&config)); err != nil {
+		return nil, err
+	}
+	defer C.cmap_finalize(config)
+	if err := asError(C.cmap_initialize_map(&stats, C.CMAP_MAP_STATS)); err != nil {
+		return nil, err
+	}
+	defer C.cmap_finalize(stats)
+	all := make([]presence, len(nodes))
+	for i, n := range nodes {
+		key := C.CString(fmt.Sprintf("runtime.members.%d.status", n.ID))
+		var status *C.char
+		if C.cmap_get_string(config, key, &status) == C.CS_OK { // else it has never been in the ring
+			all[i].joined = C.GoString(status) == "joined"
+			C.free(unsafe.Pointer(status))
+		}
+		C.free(unsafe.Pointer(key))
+		for link := range n.Addresses {
+			key := C.CString(fmt.Sprintf("stats.knet.node%d.link%d.connected", n.ID, link))
+			var connected C.uint8_t
+			if C.cmap_get_uint8(stats, key, &connected) == C.CS_OK { // else there is no such link
+				all[i].reached = all[i].reached || connected != 0
+			}
+			C.free(unsafe.Pointer(key))
+		}
+	}
+	return all, nil
+}
+
 func owner(h C.uintptr_t) *Corosync { return cgo.Handle(h).Value().(*Corosync) }
 
 //export memberFrame

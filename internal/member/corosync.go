@@ -120,6 +120,8 @@ func (c *Corosync) begin(ctx context.Context) (err error) {
 	}
 	if c.child == nil {
 		err = reload(ctx) // the cmand before us may have died before it could
+	} else {
+		err = c.settle(ctx)
 	}
 	if err == nil {
 		err = c.join(ctx)
@@ -166,6 +168,49 @@ func (c *Corosync) connect(ctx context.Context) error {
 		c.lib.close()
 	}
 	return err
+}
+
+// settle waits until a corosync that has just started has found the nodes that
+// are there. One that answers, and stays outside our ring, is in a ring with
+// nodes that our list does not have, or does not list us: our cluster.conf is
+// not the cluster's. Alone with such a file this node might be quorate, and
+// fence a member of the true cluster.
+func (c *Corosync) settle(ctx context.Context) error {
+	set := c.opts.Settings
+	if set.transport() != "knet" {
+		return nil // nobody says who answers
+	}
+	// knet asks four times a token and takes a node for reached after two
+	// answers.
+	listen := cmp.Or(set.Token, 3*time.Second)
+	for began := time.Now(); ; {
+		nodes, err := presences(set.Nodes)
+		if err != nil {
+			return fmt.Errorf("cannot ask corosync who is there: %w", err)
+		}
+		missing, outside := 0, ""
+		for i, n := range set.Nodes {
+			if !nodes[i].joined {
+				missing++
+			}
+			if nodes[i].reached && !nodes[i].joined && n.ID != set.Local {
+				outside = n.Name
+			}
+		}
+		switch waited := time.Since(began); {
+		case missing == 0, outside == "" && waited > listen:
+			return nil
+		case waited > c.patience():
+			return fmt.Errorf("%s answers, but not in the ring of this node: its cluster.conf is another; copy it from there", outside)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-c.child.ended:
+			return fmt.Errorf("corosync ended: %v: %s", c.child.cmd.ProcessState, lastWords(c.opts.LogFile))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // retry calls f until it succeeds or fails for good, at growing intervals.

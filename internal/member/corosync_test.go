@@ -212,6 +212,25 @@ func TestTwoNode(t *testing.T) {
 	}
 }
 
+func TestOutdatedNodeList(t *testing.T) {
+	t.Parallel()
+	net, s := newNetwork(t, 3), settings(3)
+	c1, c2 := net.hosts[0].start(s), net.hosts[1].start(s)
+	c1.view(1, 2)
+	c2.view(1, 2)
+	// node3 was away while node2 came: alone it would be quorate.
+	old := settings(3)
+	old.Nodes, old.TwoNode = []Node{s.Nodes[0], s.Nodes[2]}, true
+	if r := net.hosts[2].tryStart(old, time.Minute).next(); !strings.Contains(r.Err, "node1 answers, but not in the ring") {
+		t.Errorf("Start with an outdated list = %q; want it refused", r.Err)
+	}
+	for len(c1.reports) > 0 {
+		if r := c1.next(); r.View != nil && (len(r.View.Members) != 2 || !r.View.Quorate) {
+			t.Errorf("meanwhile node1 saw %+v; want it undisturbed", r.View)
+		}
+	}
+}
+
 func TestVerdictWithoutRing(t *testing.T) {
 	t.Parallel()
 	net, s := newNetwork(t, 1), settings(3)
