@@ -120,8 +120,12 @@ func (h *Host) setCut(ctx context.Context, l Link, cut bool, state string) error
 // its next boot.
 func (h *Host) Deafen(ctx context.Context, percent int, others ...*Host) error {
 	rules := "table inet deaf {\n chain input {\n  type filter hook input priority 0\n"
+	share := ""
+	if percent < 100 {
+		share = fmt.Sprintf("numgen random mod 100 < %d ", percent)
+	}
 	for _, o := range others {
-		rules += fmt.Sprintf("  ip saddr %s numgen random mod 100 < %d drop\n", o.Address(Cluster), percent)
+		rules += fmt.Sprintf("  ip saddr %s %sdrop\n", o.Address(Cluster), share)
 	}
 	out, err := h.RunInput(ctx, rules+" }\n}\n", "nft", "-f", "-")
 	if err == nil {
