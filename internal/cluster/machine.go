@@ -26,3 +26,12 @@ type Progress struct {
 	Rate      float64 `json:"rate"`      // bytes per second
 	Downtime  float64 `json:"downtime"`  // seconds the guest was or will be paused
 }
+
+// Health is what a status check found out about a machine.
+type Health struct {
+	OK bool // it is there: leave it alone
+	// Detail says why it is not OK; with OK, what an administrator should see
+	// to nevertheless, e.g. "paused, I/O error". It begins with libvirt's words
+	// for the state and its reason. Empty: all is well.
+	Detail string
+}

@@ -40,6 +40,19 @@ func (h *hosts) guest(t testing.TB, name string, memory, fill int, power bool) g
 		svc: conf.Service{Type: "vm", Name: name, VM: &conf.VM{Migrate: "live", StopTimeout: 20 * time.Second}}}
 }
 
+// ending returns the guest as one that comes to that end soon: off shuts it
+// down, panic tells QEMU's panic device.
+func (g guest) ending(end string) guest {
+	g.definition = strings.Replace(g.definition, "quiet", "quiet end="+end, 1)
+	return g
+}
+
+// with returns the guest with one more device.
+func (g guest) with(device string) guest {
+	g.definition = strings.Replace(g.definition, "</devices>", device+"</devices>", 1)
+	return g
+}
+
 // numbers returns what the guest has counted so far.
 func (g guest) numbers() []int {
 	b, _ := os.ReadFile(g.serial)
@@ -105,15 +118,20 @@ func (g guest) gap() (stop func() time.Duration) {
 const initScript = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t devtmpfs dev /dev; mount -t proc proc /proc; mount -t tmpfs tmpfs /tmp
-fill=0; power=false
-for w in $(cat /proc/cmdline); do case $w in fill=*|power=*) eval $w;; esac; done
+fill=0; power=false; end=never
+for w in $(cat /proc/cmdline); do case $w in fill=*|power=*|end=*) eval $w;; esac; done
 if [ $power = true ]; then insmod /evdev.ko; insmod /button.ko
 	while [ ! -e /dev/input/event0 ]; do usleep 10000; done; acpid -d >/dev/null 2>&1 & fi
 [ $fill = 0 ] || dd if=/dev/urandom of=/tmp/noise bs=1M count=$fill 2>/dev/null
-i=0; while :; do i=$((i+1)); echo "count $i"; usleep 100000; done
+i=0; while :; do i=$((i+1)); echo "count $i"; usleep 100000
+	if [ $i = 5 ]; then case $end in off) poweroff -f;;
+		panic) /panic;; esac; fi; done
 `
 
-// initrd packs busybox and the script above.
+// panicProgram tells QEMU's panic device, as a kernel that panics does.
+const panicProgram = "#include <sys/io.h>\nint main(void) { ioperm(0x505, 1, 1); outb(1, 0x505); return 0; }\n"
+
+// initrd packs busybox, the script and the program above.
 func initrd(t testing.TB, dir string) string {
 	t.Helper()
 	file := filepath.Join(dir, "initrd")
@@ -123,7 +141,8 @@ func initrd(t testing.TB, dir string) string {
 	root := t.TempDir()
 	write(t, root+"/init", initScript)
 	write(t, root+"/etc/acpi/PWRF/00000080", "#!/bin/sh\npoweroff -f\n")
-	sh(t, `cd %s && mkdir -p bin sbin proc dev tmp usr/sbin usr/bin && cp "$(command -v busybox)" bin/busybox && cp %s/*.ko . &&
+	write(t, root+"/panic.c", panicProgram)
+	sh(t, `cd %s && cc -static -o panic panic.c && mkdir -p bin sbin proc dev tmp usr/sbin usr/bin && cp "$(command -v busybox)" bin/busybox && cp %s/*.ko . &&
 chmod +x init etc/acpi/PWRF/00000080 && find . | cpio -o -H newc --quiet | gzip -1 >%s`, root, kernelDir, file)
 	return file
 }

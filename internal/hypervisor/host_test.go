@@ -2,6 +2,7 @@ package hypervisor
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,11 +12,21 @@ import (
 )
 
 // driver returns a host on libvirt's test driver, which lives in this process
-// and knows one running domain, "test".
+// and knows one running domain, "test". All connections share it.
 func driver(t *testing.T) *Host {
 	t.Helper()
 	h := Open(Options{URI: "test:///default", SocketDir: t.TempDir() + "/cmand"})
 	t.Cleanup(h.Close)
+	eventually(t, "the driver to have forgotten the last test", func() error {
+		ms, err := h.List(t.Context())
+		if err == nil && (len(ms) != 1 || ms[0].State != "running") {
+			err = fmt.Errorf("it knows %+v", ms)
+		}
+		if err != nil {
+			h.all()[0].drop() // the last connection that closes makes it forget
+		}
+		return err
+	})
 	return h
 }
 
@@ -118,7 +129,7 @@ func TestStartFromFile(t *testing.T) {
 
 func TestPausedIsDestroyed(t *testing.T) {
 	h := driver(t)
-	if err := act(t.Context(), h, 0, "test", suspend); err != nil {
+	if err := act(t.Context(), h.all()[0], 0, "test", suspend); err != nil {
 		t.Fatal(err)
 	}
 	if m := wantState(t, h, "test", "paused"); !m.Running {
@@ -153,7 +164,7 @@ func TestGivenUpCallIsNotMadeLater(t *testing.T) {
 	ended := make(chan error, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := do(ctx, h, 0, func(ctx context.Context, c *link) (int, error) {
+	_, err := do(ctx, h.all()[0], 0, func(ctx context.Context, c *link) (int, error) {
 		<-release // libvirtd hangs while the domain is looked up
 		ended <- ctx.Err()
 		return 0, nil
@@ -177,10 +188,10 @@ func TestCallsAreLimited(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	for range maxCalls {
-		go do(ctx, h, 0, func(context.Context, *link) (int, error) { <-release; return 0, nil })
+		go do(ctx, h.all()[0], 0, func(context.Context, *link) (int, error) { <-release; return 0, nil })
 	}
 	eventually(t, "all slots to be taken", func() error {
-		if len(h.calls) < maxCalls {
+		if len(h.all()[0].calls) < maxCalls {
 			return context.DeadlineExceeded
 		}
 		return nil

@@ -76,7 +76,7 @@ func missing() string {
 	if os.Getuid() != 0 {
 		return "root"
 	}
-	for _, p := range []string{"libvirtd", "qemu-system-x86_64", "sshd", "ssh-keygen", "ip", "busybox", "cpio", "apt-get", "dpkg-deb", "virsh"} {
+	for _, p := range []string{"libvirtd", "qemu-system-x86_64", "sshd", "ssh-keygen", "ip", "busybox", "cc", "cpio", "qemu-img", "apt-get", "dpkg-deb", "virsh"} {
 		if _, err := exec.LookPath(p); err != nil {
 			return p
 		}

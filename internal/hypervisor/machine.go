@@ -2,7 +2,6 @@ package hypervisor
 
 import (
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"time"
@@ -12,12 +11,10 @@ import (
 	"fangnetz/internal/cluster"
 )
 
-// List returns all machines of this host, running or defined, in no
-// particular order. Definitions are complete: they hold secrets such as VNC
-// passwords.
-func (h *Host) List(ctx context.Context) ([]cluster.Machine, error) {
-	machines, err := do(ctx, h, askTimeout, func(_ context.Context, c *link) ([]cluster.Machine, error) {
-		doms, err := c.ListAllDomains(0)
+// list returns all machines that this libvirtd knows.
+func (c *conn) list(ctx context.Context) ([]cluster.Machine, error) {
+	machines, err := do(ctx, c, askTimeout, func(_ context.Context, l *link) ([]cluster.Machine, error) {
+		doms, err := l.ListAllDomains(0)
 		if err != nil {
 			return nil, err
 		}
@@ -45,10 +42,10 @@ func (h *Host) List(ctx context.Context) ([]cluster.Machine, error) {
 	return machines, nil
 }
 
-// Machine returns the machine called name, and whether this host knows it.
-// It reports false only when libvirtd says so itself.
-func (h *Host) Machine(ctx context.Context, name string) (m cluster.Machine, found bool, err error) {
-	m, err = onDomain(ctx, h, askTimeout, name, read)
+// machine returns the machine called name, and whether this libvirtd knows
+// it. It reports false only when libvirtd says so itself.
+func (c *conn) machine(ctx context.Context, name string) (m cluster.Machine, found bool, err error) {
+	m, err = onDomain(ctx, c, askTimeout, name, read)
 	switch {
 	case isNoDomain(err):
 		return cluster.Machine{}, false, nil
@@ -60,9 +57,9 @@ func (h *Host) Machine(ctx context.Context, name string) (m cluster.Machine, fou
 
 // onDomain runs f, which makes one call, on the domain called name, in the
 // way of do.
-func onDomain[T any](ctx context.Context, h *Host, limit time.Duration, name string, f func(*libvirt.Domain) (T, error)) (T, error) {
-	return do(ctx, h, limit, func(ctx context.Context, c *link) (v T, err error) {
-		d, err := c.LookupDomainByName(name)
+func onDomain[T any](ctx context.Context, c *conn, limit time.Duration, name string, f func(*libvirt.Domain) (T, error)) (T, error) {
+	return do(ctx, c, limit, func(ctx context.Context, l *link) (v T, err error) {
+		d, err := l.LookupDomainByName(name)
 		if err != nil {
 			return v, err
 		}
@@ -75,8 +72,8 @@ func onDomain[T any](ctx context.Context, h *Host, limit time.Duration, name str
 }
 
 // act is onDomain for a call without an answer.
-func act(ctx context.Context, h *Host, limit time.Duration, name string, f func(*libvirt.Domain) error) error {
-	_, err := onDomain(ctx, h, limit, name, func(d *libvirt.Domain) (struct{}, error) { return struct{}{}, f(d) })
+func act(ctx context.Context, c *conn, limit time.Duration, name string, f func(*libvirt.Domain) error) error {
+	_, err := onDomain(ctx, c, limit, name, func(d *libvirt.Domain) (struct{}, error) { return struct{}{}, f(d) })
 	return err
 }
 
@@ -118,18 +115,4 @@ func hasCode(err error, code libvirt.ErrorNumber) bool {
 	}
 	var v libvirt.Error
 	return errors.As(err, &v) && v.Code == code
-}
-
-// identity reads the name and the UUID out of a definition; UUID is empty
-// when libvirt is to make one up.
-func identity(definition string) (name, uuid string, err error) {
-	var d struct {
-		XMLName xml.Name `xml:"domain"`
-		Name    string   `xml:"name"`
-		UUID    string   `xml:"uuid"`
-	}
-	if err := xml.Unmarshal([]byte(definition), &d); err != nil {
-		return "", "", err
-	}
-	return d.Name, d.UUID, nil
 }

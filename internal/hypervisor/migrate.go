@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	pollJob       = 250 * time.Millisecond
-	abortTimeout  = 60 * time.Second // from AbortJob to the end of the migration
-	settleTimeout = 30 * time.Second // to learn afterwards who has the machine
+	migrateTimeout = 600 * time.Second // the vm agent's
+	pollJob        = 250 * time.Millisecond
+	abortTimeout   = 60 * time.Second // from AbortJob to the end of the migration
+	settleTimeout  = 30 * time.Second // to learn afterwards who has the machine
 )
 
 // Migrate moves the machine of svc to node, a clusternode's name, without
@@ -26,9 +27,16 @@ const (
 //
 // It is libvirt's managed peer-to-peer migration, both connections carried by
 // our own SSH connection. Cancelling ctx aborts it; so does a migration that
-// transfers nothing for 30 s. progress is called four times a second, and at
-// the end with the time that the guest was paused; it may be nil.
+// transfers nothing for 30 s, or takes longer than svc.VM.MigrateTimeout.
+// progress is called four times a second, and at the end with the time that
+// the guest was paused; it may be nil.
 func (h *Host) Migrate(ctx context.Context, svc conf.Service, node string, progress func(cluster.Progress)) error {
+	if svc.VM == nil {
+		return &MigrateError{svc.Name, node, NoMachine, fmt.Errorf("%s is not a virtual machine", svc.FullName())}
+	}
+	limit := or(svc.VM.MigrateTimeout, migrateTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took more than %v", limit))
+	defer cancel()
 	outcome, err := h.migrate(ctx, svc, node, progress)
 	if err != nil {
 		return &MigrateError{Machine: svc.Name, Node: node, Outcome: outcome, Err: err}
@@ -37,20 +45,20 @@ func (h *Host) Migrate(ctx context.Context, svc conf.Service, node string, progr
 }
 
 func (h *Host) migrate(ctx context.Context, svc conf.Service, node string, progress func(cluster.Progress)) (Outcome, error) {
-	if svc.VM == nil {
-		return NoMachine, fmt.Errorf("%s is not a virtual machine", svc.FullName())
-	}
-	m, found, err := h.Machine(ctx, svc.Name)
+	m, here, err := h.look(ctx, svc.Name)
 	switch {
 	case err != nil:
 		return StillHere, err // nothing has begun
-	case !found:
+	case here == nil:
 		return NoMachine, errors.New("libvirt does not know it")
 	case !m.Running:
 		return NotRunning, fmt.Errorf("it is %s (%s)", m.State, m.Reason)
 	}
 	flags, params, err := migration(svc.VM, m.Definition != "")
 	if err != nil {
+		return StillHere, err
+	}
+	if err := movable(here.uri); err != nil {
 		return StillHere, err
 	}
 	to, err := target(svc.VM, node)
@@ -63,14 +71,14 @@ func (h *Host) migrate(ctx context.Context, svc conf.Service, node string, progr
 	}
 	defer t.close()
 	// The target's libvirtd, asked through the same tunnel.
-	there := newHost("qemu+unix:///system?socket=" + t.virt)
+	there := newConn("qemu+unix:///system?socket=" + t.virt)
 	defer there.Close()
 	if err := vacant(ctx, there, m); err != nil {
 		return StillHere, err
 	}
 	params.URISet, params.URI = true, "unix://"+t.mig
 	j := &job{
-		Host:     newHost(h.uri), // libvirtd serves few calls at once on one connection
+		conn:     newConn(here.uri), // libvirtd serves few calls at once on one connection
 		name:     m.Name,
 		stall:    h.stall,
 		progress: progress,
@@ -83,7 +91,7 @@ func (h *Host) migrate(ctx context.Context, svc conf.Service, node string, progr
 	if err != nil && t.cause() != nil {
 		err = fmt.Errorf("%w (%w)", err, t.cause())
 	}
-	arrived, outcome := h.whereabouts(ctx, there, m)
+	arrived, outcome := whereabouts(ctx, here, there, m)
 	if arrived {
 		j.report(ctx, there)
 		return 0, nil
@@ -96,8 +104,8 @@ func (h *Host) migrate(ctx context.Context, svc conf.Service, node string, progr
 
 // vacant makes sure that the target has no other machine of that name and
 // does not run this one.
-func vacant(ctx context.Context, there *Host, m cluster.Machine) error {
-	o, found, err := there.Machine(ctx, m.Name)
+func vacant(ctx context.Context, there *conn, m cluster.Machine) error {
+	o, found, err := there.machine(ctx, m.Name)
 	switch {
 	case err != nil:
 		return fmt.Errorf("cannot ask the target: %w", err)
@@ -111,18 +119,18 @@ func vacant(ctx context.Context, there *Host, m cluster.Machine) error {
 
 // whereabouts asks both nodes who has the machine until the answer is final,
 // for settleTimeout at most, whether or not ctx has ended.
-func (h *Host) whereabouts(ctx context.Context, there *Host, m cluster.Machine) (arrived bool, outcome Outcome) {
+func whereabouts(ctx context.Context, here, there *conn, m cluster.Machine) (arrived bool, outcome Outcome) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	see := func(h *Host) (s sighting) {
-		s.Machine, s.found, s.err = h.Machine(ctx, m.Name)
+	see := func(c *conn) (s sighting) {
+		s.Machine, s.found, s.err = c.machine(ctx, m.Name)
 		if s.found && !strings.EqualFold(s.UUID, m.UUID) {
 			return sighting{}
 		}
 		return s
 	}
 	for {
-		arrived, outcome, final := settle(see(h), see(there))
+		arrived, outcome, final := settle(see(here), see(there))
 		if final {
 			return arrived, outcome
 		}
@@ -136,7 +144,7 @@ func (h *Host) whereabouts(ctx context.Context, there *Host, m cluster.Machine) 
 
 // job is one migration under way in libvirt, on a connection of its own.
 type job struct {
-	*Host
+	*conn
 	name     string
 	stall    time.Duration
 	progress func(cluster.Progress)
@@ -150,7 +158,7 @@ func (j *job) run(ctx context.Context, uri string, flags libvirt.DomainMigrateFl
 	defer giveUp()
 	done := make(chan error, 1)
 	go func() {
-		done <- act(call, j.Host, 0, j.name, func(d *libvirt.Domain) error { return d.MigrateToURI3(uri, params, flags) })
+		done <- act(call, j.conn, 0, j.name, func(d *libvirt.Domain) error { return d.MigrateToURI3(uri, params, flags) })
 	}()
 	tick := time.NewTicker(pollJob)
 	defer tick.Stop()
@@ -164,7 +172,7 @@ func (j *job) run(ctx context.Context, uri string, flags libvirt.DomainMigrateFl
 			return j.abort(context.Cause(ctx), done)
 		case <-tick.C:
 		}
-		info, err := j.stats(ctx, j.Host, 0)
+		info, err := j.stats(ctx, j.conn, 0)
 		if err == nil && (info.DataProcessed != last.DataProcessed || info.DataRemaining != last.DataRemaining) {
 			last, moved = info, time.Now()
 		}
@@ -182,7 +190,7 @@ func (j *job) run(ctx context.Context, uri string, flags libvirt.DomainMigrateFl
 func (j *job) abort(why error, done <-chan error) (ended bool, _ error) {
 	ctx, cancel := context.WithTimeout(context.Background(), abortTimeout)
 	defer cancel()
-	err := act(ctx, j.Host, askTimeout, j.name, (*libvirt.Domain).AbortJob)
+	err := act(ctx, j.conn, askTimeout, j.name, (*libvirt.Domain).AbortJob)
 	select {
 	case <-done:
 		return true, why
@@ -195,8 +203,8 @@ func (j *job) abort(why error, done <-chan error) (ended bool, _ error) {
 }
 
 // stats reads the job's statistics from a host.
-func (j *job) stats(ctx context.Context, h *Host, flags libvirt.DomainGetJobStatsFlags) (libvirt.DomainJobInfo, error) {
-	return onDomain(ctx, h, time.Second, j.name, func(d *libvirt.Domain) (libvirt.DomainJobInfo, error) {
+func (j *job) stats(ctx context.Context, c *conn, flags libvirt.DomainGetJobStatsFlags) (libvirt.DomainJobInfo, error) {
+	return onDomain(ctx, c, time.Second, j.name, func(d *libvirt.Domain) (libvirt.DomainJobInfo, error) {
 		info, err := d.GetJobStats(flags)
 		if err != nil {
 			return libvirt.DomainJobInfo{}, err
@@ -207,7 +215,7 @@ func (j *job) stats(ctx context.Context, h *Host, flags libvirt.DomainGetJobStat
 
 // report sends the last progress, which the target knows after the end, and
 // switches autostart off there, where an older definition may have it on.
-func (j *job) report(ctx context.Context, there *Host) {
+func (j *job) report(ctx context.Context, there *conn) {
 	info, err := j.stats(ctx, there, libvirt.DOMAIN_JOB_STATS_COMPLETED)
 	if err == nil && j.progress != nil {
 		j.progress(reading(info))

@@ -3,6 +3,8 @@ package hypervisor
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,18 +18,48 @@ import (
 // The calls come one at a time, from one goroutine.
 //
 // An event with Refresh set and no machine says that changes may have been
-// missed: f's owner should List again. It comes after each connect to
-// libvirtd, the first one too. While libvirtd is down Watch tries to connect
-// every second.
+// missed: f's owner should List again. It comes after each connect to a
+// libvirtd, the first one too. While one is down Watch tries to connect every
+// second.
 func (h *Host) Watch(ctx context.Context, f func(cluster.MachineEvent)) error {
+	events := make(chan cluster.MachineEvent)
+	emit := func(ev cluster.MachineEvent) {
+		select {
+		case events <- ev:
+		case <-ctx.Done():
+		}
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	watched := map[*conn]bool{}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
 	for ctx.Err() == nil {
-		h.watchOnce(ctx, f) // whatever ended it, the answer is to connect again
+		for _, c := range h.all() {
+			if !watched[c] {
+				watched[c] = true
+				wg.Go(func() { h.watch(ctx, c, emit) })
+			}
+		}
+		select {
+		case ev := <-events:
+			f(ev)
+		case <-tick.C: // a new configuration may have brought another libvirtd
+		case <-ctx.Done():
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// watch delivers one libvirtd's events until ctx ends.
+func (h *Host) watch(ctx context.Context, c *conn, emit func(cluster.MachineEvent)) {
+	for ctx.Err() == nil {
+		h.watchOnce(ctx, c, emit) // whatever ended it, the answer is to connect again
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
 		}
 	}
-	return context.Cause(ctx)
 }
 
 // change is one lifecycle event as libvirt's event loop hands it over. The
@@ -40,10 +72,10 @@ type change struct {
 // watchOnce delivers events until its connection is lost or ctx ends. The
 // connection is its own: a hanging call on another one does not hold up
 // events.
-func (h *Host) watchOnce(ctx context.Context, f func(cluster.MachineEvent)) error {
+func (h *Host) watchOnce(ctx context.Context, from *conn, emit func(cluster.MachineEvent)) error {
 	changes := make(chan change, 256)
 	var lost atomic.Bool
-	watcher := newHost(h.uri)
+	watcher := newConn(from.uri)
 	defer watcher.Close()
 	_, err := do(ctx, watcher, askTimeout, func(_ context.Context, c *link) (_ struct{}, err error) {
 		c.events, err = c.DomainEventLifecycleRegister(nil, func(_ *libvirt.Connect, d *libvirt.Domain, e *libvirt.DomainEventLifecycle) {
@@ -68,7 +100,7 @@ func (h *Host) watchOnce(ctx context.Context, f func(cluster.MachineEvent)) erro
 	if err != nil {
 		return err
 	}
-	f(cluster.MachineEvent{Refresh: true})
+	emit(cluster.MachineEvent{Refresh: true})
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -77,12 +109,15 @@ func (h *Host) watchOnce(ctx context.Context, f func(cluster.MachineEvent)) erro
 			return context.Cause(ctx)
 		case <-tick.C:
 			if !watcher.alive() {
-				return fmt.Errorf("lost libvirtd at %s", h.uri)
+				return fmt.Errorf("lost libvirtd at %s", from.uri)
 			}
 			if lost.Swap(false) {
-				f(cluster.MachineEvent{Refresh: true})
+				emit(cluster.MachineEvent{Refresh: true})
 			}
 		case ch := <-changes:
+			if !slices.Contains(h.at(ch.name), from) {
+				continue // not ours
+			}
 			m, found, err := h.Machine(ctx, ch.name)
 			if err != nil {
 				lost.Store(true)
@@ -90,20 +125,23 @@ func (h *Host) watchOnce(ctx context.Context, f func(cluster.MachineEvent)) erro
 			}
 			if !found { // a transient domain leaves nothing but the event
 				m = cluster.Machine{Name: ch.name, UUID: ch.uuid, State: stateWord(libvirt.DOMAIN_SHUTOFF), Reason: ch.stopped}
+				if ch.stopped != "" {
+					h.ended(ch.name, ch.stopped)
+				}
 			}
-			f(cluster.MachineEvent{Machine: m})
+			emit(cluster.MachineEvent{Machine: m})
 		}
 	}
 }
 
 // alive reports whether the connection that the last call used is still open.
 // It does not ask libvirtd.
-func (h *Host) alive() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.link == nil {
+func (c *conn) alive() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.link == nil {
 		return false
 	}
-	alive, err := h.link.IsAlive()
+	alive, err := c.link.IsAlive()
 	return err == nil && alive
 }
