@@ -50,7 +50,7 @@ type output struct {
 	Send      []message          // to be multicast
 	Config    string             // cluster.conf in force, to be stored before anything else; empty: as before
 	Reset     bool               // the machine was given up: operations under way are void
-	Loaded    bool               // and here is the others'
+	Loaded    bool               // here is another one: what came between is not known here
 	Migration *wire.Migration    // has come so far
 	Warn      []string           // for the log
 	Fatal     error              // this node cannot take part

@@ -119,6 +119,7 @@ func (r *replica) form(config string) bool {
 		return false
 	}
 	r.machine, r.applied, r.loading, r.since, r.audited = m, 0, "", nil, audit{}
+	r.out.Loaded = true
 	r.takeOver(config)
 	return true
 }
