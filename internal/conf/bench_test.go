@@ -50,3 +50,26 @@ func BenchmarkParse(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkDiff compares two files in which every machine differs.
+func BenchmarkDiff(b *testing.B) {
+	for _, size := range []struct{ nodes, vms int }{{2, 4}, {8, 200}, {16, 2000}} {
+		text := string(large(size.nodes, size.vms))
+		before, err := Parse("cluster.conf", []byte(text))
+		if err != nil {
+			b.Fatal(err)
+		}
+		after, err := Parse("cluster.conf", []byte(strings.ReplaceAll(text, `migrate="live"`, `migrate="pause"`)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprintf("nodes=%d/vms=%d", size.nodes, size.vms), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if changes := Diff(before, after); len(changes) != size.vms {
+					b.Fatalf("%d changes", len(changes))
+				}
+			}
+		})
+	}
+}

@@ -27,7 +27,7 @@ const whole = `<cluster name="a" config_version="1">
 </clusternodes>
 <fencedevices><fencedevice name="d" agent="fence_x"/></fencedevices>
 <rm><failoverdomains><failoverdomain name="f"><failoverdomainnode name="n1"/></failoverdomain></failoverdomains>
-  <resources/><resource-defaults/><service name="s"/><vm name="v"><action name="start" timeout="5"/></vm></rm>
+  <resources/><resource-defaults/><service name="s"/><vm name="v"><action name="status" timeout="5"/></vm></rm>
 </cluster>`
 
 // with is the configuration of whole when the first element of that name has

@@ -137,7 +137,9 @@ func (s Service) words() []word {
 			word{key: "status_program", hidden: vm.StatusProgram}, word{key: "hypervisor", value: vm.Hypervisor},
 			word{key: "hypervisor_uri", value: vm.HypervisorURI}, word{key: "migration_uri", value: vm.MigrationURI}, word{key: "no_kill", value: yes(vm.NoKill)},
 			word{key: "start timeout", value: sec(vm.StartTimeout)}, word{key: "stop timeout", value: sec(vm.StopTimeout)},
-			word{key: "migrate timeout", value: sec(vm.MigrateTimeout)})
+			word{key: "migrate timeout", value: sec(vm.MigrateTimeout)},
+			word{key: "status interval", value: sec(vm.StatusInterval)}, word{key: "status timeout", value: sec(vm.StatusTimeout)},
+			word{key: "deep status interval", value: sec(vm.DeepInterval)}, word{key: "deep status timeout", value: sec(vm.DeepTimeout)})
 	}
 	return words
 }
