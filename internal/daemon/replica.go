@@ -109,6 +109,7 @@ func (r *replica) enter(v cluster.View) {
 	h := &hello{Key: r.round.key, Boot: r.boot, Blank: r.machine == nil || r.loading != "", Chain: slices.Clone(r.chain[:]),
 		Applied: r.applied, Quorate: r.round.quorate, Wary: r.wary}
 	if h.Blank {
+		r.held = nil // of views before this one: not all that are here have seen it
 		h.Config, h.Version = r.config, version(r.config)
 	} else {
 		h.Version = r.machine.Conf().Version

@@ -293,7 +293,7 @@ func (m *Machine) settled(name string, c *conf.Service, s *service, id cluster.N
 			m.record(cluster.Entry{Service: name, What: "adopt", From: s.Owner, To: id, Reason: "it runs there"})
 			m.adopt(s, id)
 		}
-	case s.Owner == id && s.State == cluster.Started && s.Job == nil:
+	case s.Owner == id && s.State == cluster.Started && s.Job == nil && s.Flags&cluster.Frozen == 0:
 		m.fail(name, c, s, "it does not run any more on "+m.nodeName(id))
 	default: // also what was being started or stopped when its cmand died
 		m.release(s, id)

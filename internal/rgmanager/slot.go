@@ -31,6 +31,9 @@ func (t taken) take(k slot, id cluster.NodeID) {
 // free reports whether a node has a slot left. One that is gone always has:
 // what waits for it must learn that.
 func (m *Machine) free(k slot, id cluster.NodeID) bool {
+	if n := m.Nodes[id]; n != nil && n.Up && !n.Ready {
+		return false // it would not hear of it, or not know what became of it
+	}
 	if m.taken == nil {
 		m.taken = taken{}
 		for _, s := range m.Services {
