@@ -128,6 +128,38 @@ func TestDrainIsFollowedOnATerminal(t *testing.T) {
 	}
 }
 
+// objecting is a fake cmand that refuses, and says why.
+type objecting struct{ fakeCmand }
+
+func (*objecting) Act(context.Context, wire.Action) (wire.Answer, error) {
+	return wire.Answer{Result: cluster.InvalidOperation, Problem: "it is disabled"}, nil
+}
+
+// A person is told why; a script hears what the original said.
+func TestRefusalIsExplainedOnATerminal(t *testing.T) {
+	o := new(objecting)
+	o.Rgmanager.Reachable = true
+	wiretest.Serve(t, o, true)
+	const words = "Trying to relocate service:web...Invalid operation for resource\n"
+	if got := runAs(fixed(), "-r", "web"); got != (result{words, "", 248}) {
+		t.Errorf("in a pipe: %+v", got)
+	}
+	for _, form := range []form{formOf(cluster.Release318), formOf(cluster.Release2)} {
+		master, slave := terminal(t)
+		c := fixed()
+		c.stdout, c.stderr, c.form = io.Discard, slave, form
+		c.run(t.Context(), []string{"clusvcadm", "-r", "web"})
+		slave.Close()
+		want := ""
+		if form.release == cluster.Release318 {
+			want = "it is disabled\r\n"
+		}
+		if seen, _ := io.ReadAll(master); string(seen) != want {
+			t.Errorf("release %d, on a terminal: %q; want %q", form.release, seen, want)
+		}
+	}
+}
+
 func TestProgressWords(t *testing.T) {
 	if got := describe(cluster.Progress{}); !strings.HasPrefix(got, "  0 %,") {
 		t.Errorf("before the first reading: %q", got)
