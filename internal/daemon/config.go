@@ -71,9 +71,9 @@ func (d *Daemon) addConfig(text string, entry wire.ConfigEntry) error {
 	}
 	c, _ := doc.Config()
 	entry.Version, entry.Size, entry.Nodes, entry.Services = c.Version, len(text), len(c.Nodes), len(c.Services)
-	entries, err := d.configEntries()
-	if err != nil {
-		d.log.Warn("starting the history of configurations anew", "err", err)
+	entries, lost := d.configEntries()
+	if lost != nil {
+		d.log.Warn("starting the history of configurations anew", "err", lost)
 	}
 	if n := len(entries); n > 0 {
 		before, err := os.ReadFile(d.configFile(fileOf(entries[n-1].Version)))
@@ -103,6 +103,9 @@ func (d *Daemon) addConfig(text string, entry wire.ConfigEntry) error {
 	}
 	if err := conf.WriteFile(d.configFile("history.json"), index, 0o600); err != nil {
 		return err
+	}
+	if lost != nil {
+		return nil // the texts that it told of may be all that is left
 	}
 	return d.pruneConfigs(entries)
 }

@@ -55,6 +55,47 @@ func TestEveryNodeKeepsWhatWasInForce(t *testing.T) {
 	})
 }
 
+// A node that was away keeps what it takes over, whoever pushed it.
+func TestTakenOverConfigIsKept(t *testing.T) {
+	bubble(t, 3, 2, func(t *testing.T, c *daemontest.Cluster) {
+		c.PowerOff(3)
+		c.Pass(30 * time.Second)
+		push(t, c, 1, 2, `<vm name="a"/><vm name="b"/>`)
+		c.Start(3)
+		c.Pass(30 * time.Second)
+		got, err := c.Node(3).ConfigHistory(t.Context())
+		if err != nil || len(got) != 2 || got[1].Version != 2 || got[1].Node != "" || strings.Join(got[1].Changes, ", ") != "vm:b added" {
+			t.Errorf("node 3 keeps %+v, %v; want versions 1 and 2", got, err)
+		}
+		if text, err := c.Node(3).Config(t.Context(), 1); err != nil || string(text.Text) != config(3, 1, `<vm name="a"/>`) {
+			t.Errorf("version 1 = %s, %v", text.Text, err)
+		}
+	})
+}
+
+// A list that cannot be read costs no text.
+func TestConfigListThatIsBroken(t *testing.T) {
+	bubble(t, 1, 1, func(t *testing.T, c *daemontest.Cluster) {
+		list := filepath.Join(filepath.Dir(c.ConfigFile(1)), "1", "config", "history.json")
+		if err := os.WriteFile(list, []byte("[{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.Node(1).ConfigHistory(t.Context()); err == nil {
+			t.Errorf("ConfigHistory = %+v; want an error", got)
+		}
+		if a, err := c.Node(1).Update(t.Context(), "c", []byte(config(1, 2, ""))); err != nil || a.To != 2 {
+			t.Fatalf("update: %+v, %v", a, err)
+		}
+		c.Pass(time.Second)
+		if got, err := c.Node(1).ConfigHistory(t.Context()); err != nil || len(got) != 1 || got[0].Version != 2 {
+			t.Errorf("ConfigHistory = %+v, %v; want it to begin anew", got, err)
+		}
+		if _, err := c.Node(1).Config(t.Context(), 1); err != nil {
+			t.Errorf("version 1 is lost: %v", err)
+		}
+	})
+}
+
 // Fifty are kept, readable by root alone, and a restart neither loses nor adds
 // one.
 func TestKeptConfigsAreBounded(t *testing.T) {
