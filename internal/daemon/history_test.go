@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -125,4 +126,23 @@ func TestHistoryKnowsTheTime(t *testing.T) {
 			t.Errorf("%s: from %d to %d; want %d to %d", name, e.Began, e.Ended, c.wantBegan, c.wantEnded)
 		}
 	}
+}
+
+// Whatever the file holds, it is read, and what is added to it comes back.
+func FuzzHistory(f *testing.F) {
+	f.Add([]byte(`{"began":1,"ended":2,"what":"start","result":0}` + "\n" + `{"began":3,"what":"fen`))
+	f.Add([]byte("\x00\n\n{}\nnull\n[]\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		path := filepath.Join(t.TempDir(), "history")
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		before := openHistory(path, slog.New(slog.DiscardHandler)).of("")
+		saved(t, path, 1, 1)
+		after := openHistory(path, slog.New(slog.DiscardHandler)).of("")
+		want := append(before, cluster.Entry{Began: 1, What: "start", Service: "vm:1"})
+		if !slices.Equal(after, want[max(0, len(want)-historySize):]) {
+			t.Errorf("%q: %v; want %v", text, after, want)
+		}
+	})
 }
