@@ -20,11 +20,15 @@ func (d *Document) Advice() Faults {
 	}
 	elements := byName(nodes)
 	for _, n := range c.Nodes {
-		able := func(m FenceMethod) bool {
-			return !slices.ContainsFunc(m.Devices, func(d Device) bool { return manual[d.Name] })
-		}
-		if len(n.Fence) > 0 && !slices.ContainsFunc(n.Fence, able) {
-			r.fault(Advice, elements["clusternode:"+n.Name], "", "clusternode %q is fenced by fence_manual alone: when it fails, its services wait for a person", n.Name)
+		byHand := slices.IndexFunc(n.Fence, func(m FenceMethod) bool {
+			return slices.ContainsFunc(m.Devices, func(d Device) bool { return manual[d.Name] })
+		})
+		e := elements["clusternode:"+n.Name]
+		switch {
+		case byHand == 0 && len(n.Fence) == 1:
+			r.fault(Advice, e, "", "clusternode %q is fenced by fence_manual alone: when it fails, its services wait for a person", n.Name)
+		case byHand >= 0 && byHand < len(n.Fence)-1:
+			r.fault(Advice, e, "", "clusternode %q has fence methods behind fence_manual: they are never tried, for a person is waited for", n.Name)
 		}
 	}
 	r.faults.Sort()

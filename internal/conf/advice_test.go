@@ -15,6 +15,8 @@ func TestAdvice(t *testing.T) {
 		{"each has an agent", `<device name="h"/></method></fence></clusternode>
 <clusternode name="n2"`, `<device name="d"/></method></fence></clusternode>
 <clusternode name="n2"`, ""},
+		{"a person before an agent", `<device name="h"/></method></fence>`, `<device name="h"/></method><method name="2"><device name="d"/></method></fence>`,
+			`c:2:1: advice: clusternode "n1" has fence methods behind fence_manual: they are never tried, for a person is waited for`},
 		{"two nodes without two_node", `<cman two_node="1"/>`, "", `c:1:38: advice: there are two nodes without two_node: when one fails, the other one has no quorum`},
 	} {
 		t.Run(c.fact, func(t *testing.T) {
