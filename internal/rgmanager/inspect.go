@@ -2,6 +2,7 @@ package rgmanager
 
 import (
 	"fangnetz/internal/cluster"
+	"fangnetz/internal/conf"
 )
 
 // What follows answers questions about the machine and puts it into a state
@@ -93,4 +94,21 @@ func (m *Machine) Assume(st cluster.Status) {
 			s.MayRun = cluster.NodeIDs{s.LastOwner} // its stop failed there
 		}
 	}
+}
+
+// Consider has one node alone look at every service, as each of the original's
+// nodes did when it became ready; ours decide for all nodes at once. It returns
+// what is to be done.
+func (m *Machine) Consider(id cluster.NodeID) []Action {
+	m.actions, m.finds, m.taken = nil, nil, nil
+	m.inOrder(func(name string, c *conf.Service, s *service) {
+		switch {
+		case s.Job != nil || s.State != cluster.Stopped:
+		case s.Changed == 0 && !c.Autostart && s.Flags&cluster.Frozen == 0:
+			s.State = cluster.Disabled
+		case m.candidates(name, c, s, m.willing()).Has(id):
+			m.begin(name, c, s, &job{Kind: start, Home: id})
+		}
+	})
+	return m.actions
 }

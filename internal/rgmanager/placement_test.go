@@ -117,7 +117,7 @@ func (c *placementCase) script(t *testing.T) string {
 	case "start_candidates":
 		say("> candidates %s", q.Service)
 	case "node_ready":
-		say("> wants %s", q.Node)
+		say("> wants %s\nready %s\n> states", q.Node, q.Node)
 	case "node_down":
 		say("down %s\nfenced %s\n> states", q.Node, q.Node)
 	case "node_up":
@@ -231,7 +231,7 @@ func (c *placementCase) want(t *testing.T) string {
 		for _, r := range a.Requests {
 			names = append(names, r.Service)
 		}
-		return words(names...)
+		return words(names...) + states(a.Final)
 	case "service_fails_again_and_again":
 		var b strings.Builder
 		for _, s := range a.Steps {

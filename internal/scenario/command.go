@@ -169,6 +169,14 @@ var nodeVerbs = []verb{
 	}},
 	{name: "killed", form: "NODE", help: "its cmand dies, nothing else", run: (*World).cmandEnds},
 	{name: "left", form: "NODE", help: "its cmand has ended in good order", run: (*World).cmandEnds},
+	{name: "ready", form: "NODE", help: "it alone looks at every service, as the original's nodes did when they came", run: func(w *World, _ string, a *args) error {
+		if !w.up.Has(a.nodes[0]) || !w.quorate {
+			return fmt.Errorf("%s is not up, or inquorate", w.name(a.nodes[0]))
+		}
+		w.begun = true
+		w.act(w.m.Consider(a.nodes[0]))
+		return nil
+	}},
 	{name: "leave", form: "NODE", help: "its cmand is told to end", run: func(w *World, _ string, a *args) error {
 		w.step(rgmanager.Leaving{Node: a.nodes[0], At: w.now})
 		return nil

@@ -117,6 +117,11 @@ func (w *World) step(ev rgmanager.Event) {
 	if w.Check {
 		w.compare(ev, twin, actions)
 	}
+	w.act(actions)
+}
+
+// act carries out what the machine says.
+func (w *World) act(actions []rgmanager.Action) {
 	w.actions = append(w.actions, actions...)
 	for _, a := range actions {
 		w.carryOut(a)
