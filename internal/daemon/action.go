@@ -24,7 +24,9 @@ func (d *Daemon) carryOut(ctx context.Context, e Effect) error {
 		d.configs.saw([]rgmanager.Event{e.Event})
 		d.changed()
 	case *Task:
-		if _, often := e.Action.(Look); !often {
+		switch e.Action.(type) {
+		case Look, Check: // often
+		default:
 			d.log.Info("action", "what", e.Action.String())
 		}
 		d.begin(ctx, e)

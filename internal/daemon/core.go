@@ -42,10 +42,11 @@ type Core struct {
 	work    map[string][]*Task     // by what they touch: the first is under way, the others wait for it
 	fencing map[rgmanager.Op]*Task // under way
 	probing *Task                  // the latest probe: under way or waiting
-	looking map[string]*Task       // status checks under way, by machine; "": of all
-	written map[string]string      // definitions that are kept, by service
-	codec   *Codec                 //
-	parsed  struct {               // the configuration, as long as there is no machine
+	looking map[string]*Task       // looks under way, by machine; "": at all
+	checks  checks
+	written map[string]string // definitions that are kept, by service
+	codec   *Codec            //
+	parsed  struct {          // the configuration, as long as there is no machine
 		text string
 		conf *conf.Config
 	}
@@ -94,7 +95,7 @@ type (
 
 // Task is an operation that takes time. Its end is told to Core.Ended, once.
 type Task struct {
-	Action rgmanager.Action // Probe, Find, Start, Stop, Migrate, Fence, Stage, Activate or Look
+	Action rgmanager.Action // Probe, Find, Start, Stop, Migrate, Fence, Stage, Activate, Look or Check
 	Conf   *conf.Config     // in force when it was decided
 
 	key     string // what it touches, see Core.work
@@ -103,8 +104,7 @@ type Task struct {
 	records map[string]rgmanager.Record
 }
 
-// Look asks what runs here: one machine, or all when Machine is empty. It is
-// the status check.
+// Look asks what runs here: one machine, or all when Machine is empty.
 type Look struct {
 	On      cluster.NodeID
 	Machine string
@@ -122,7 +122,7 @@ func NewCore(local cluster.NodeID, boot, config string, wary bool, codec *Codec,
 		local: local, boot: boot, now: now, codec: codec,
 		replica: newReplica(local, boot, config, wary, codec),
 		heard:   map[cluster.NodeID]time.Time{}, open: map[string]bool{},
-		work: map[string][]*Task{}, fencing: map[rgmanager.Op]*Task{}, looking: map[string]*Task{},
+		work: map[string][]*Task{}, fencing: map[rgmanager.Op]*Task{}, looking: map[string]*Task{}, checks: newChecks(),
 		written: map[string]string{},
 	}
 	c.beatAt, c.auditAt = now.Add(beatTime), now.Add(auditTime)
@@ -143,6 +143,9 @@ func (c *Core) Conf() *conf.Config {
 	}
 	return c.parsed.conf
 }
+
+// Text is cluster.conf as it is in force.
+func (c *Core) Text() string { return c.replica.config }
 
 // Machine is the replica's machine; nil before there is one. The caller may
 // only ask it.
@@ -315,6 +318,7 @@ func (c *Core) reset() {
 	}
 	c.probing, c.probeAt, c.waits = nil, time.Time{}, nil
 	clear(c.looking)
+	clear(c.checks.running)
 }
 
 // Next is when Tick is to be called, unless something happens before.
@@ -362,6 +366,7 @@ func (c *Core) Tick(now time.Time) []Effect {
 	}
 	if due(&c.checkAt) {
 		c.look("")
+		c.gather()
 		c.checkAt = now.Add(c.Conf().StatusPollInterval)
 	}
 	if due(&c.auditAt) {

@@ -51,6 +51,9 @@ type Hypervisor interface {
 	// Migrate reports, along with an error, whether the machine is known to
 	// have stayed here.
 	Migrate(ctx context.Context, svc conf.Service, node string, progress func(cluster.Progress)) (here bool, err error)
+	// Check looks at a machine that should run here; deep asks its
+	// status_program too.
+	Check(ctx context.Context, svc conf.Service, deep bool) (cluster.Health, error)
 	// Watch calls f for every change until ctx ends.
 	Watch(ctx context.Context, f func(cluster.MachineEvent)) error
 }

@@ -36,6 +36,8 @@ func (h *Hands) Perform(ctx context.Context, t *Task) rgmanager.Event {
 		return h.probe(ctx, a, t.Conf)
 	case Look:
 		return h.look(ctx, a)
+	case Check:
+		return h.check(ctx, a, t)
 	case rgmanager.Find:
 		return h.find(ctx, a, t.Conf)
 	case rgmanager.Start:

@@ -101,6 +101,11 @@ func (c *Core) Ended(now time.Time, t *Task, ev rgmanager.Event) []Effect {
 			c.looked(t, seen)
 		}
 		return c.end()
+	case Check:
+		if end, ok := ev.(Checked); ok {
+			c.checked(t, a, end)
+		}
+		return c.end()
 	case rgmanager.Probe:
 		switch {
 		case c.probing != t:
@@ -191,6 +196,9 @@ func (c *Core) Changed(now time.Time, ev cluster.MachineEvent) []Effect {
 	}
 	if record.Started && record.Owner == c.local && !ev.Machine.Running || !m.Expects(c.local, name, ev.Machine.Running) {
 		c.look(ev.Machine.Name)
+	}
+	if ev.Machine.Running && (ev.Machine.State != "running" || c.checks.said[name] != "") {
+		c.recheck(name)
 	}
 	return c.end()
 }

@@ -23,6 +23,9 @@ type World struct {
 	defined map[string]cluster.NodeIDs
 	starts  map[string]int
 	watch   map[cluster.NodeID]func(cluster.MachineEvent)
+	health  map[string]cluster.Health // of those that run and are not well
+	plain   map[string]int            // status checks
+	deep    map[string]int            // the same at depth 10
 	// Down are hypervisors that do not answer, Broken switches that fail.
 	down, broken cluster.NodeIDs
 	off          func(cluster.NodeID) // cuts a node's power
@@ -31,7 +34,22 @@ type World struct {
 // NewWorld returns a world where all machines are defined on all nodes named.
 func NewWorld(t testing.TB, off func(cluster.NodeID)) *World {
 	return &World{t: t, off: off, running: map[string]cluster.NodeIDs{}, defined: map[string]cluster.NodeIDs{},
-		starts: map[string]int{}, watch: map[cluster.NodeID]func(cluster.MachineEvent){}}
+		starts: map[string]int{}, watch: map[cluster.NodeID]func(cluster.MachineEvent){}, health: map[string]cluster.Health{},
+		plain: map[string]int{}, deep: map[string]int{}}
+}
+
+// Checks returns how often a machine's status was checked, at depth 0 and 10.
+func (w *World) Checks(name string) (plain, deep int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.plain[name], w.deep[name]
+}
+
+// Ail has a machine that runs be in that health until it is stopped.
+func (w *World) Ail(name string, health cluster.Health) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.health[name] = health
 }
 
 // Define makes a machine known on one node.
@@ -158,6 +176,28 @@ func (h *Host) Machine(_ context.Context, name string) (cluster.Machine, bool, e
 	return m, m.Definition != "" || m.Running, nil
 }
 
+// Check looks at a machine.
+func (h *Host) Check(ctx context.Context, svc conf.Service, deep bool) (cluster.Health, error) {
+	m, _, err := h.Machine(ctx, svc.Name)
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
+	if deep {
+		h.w.deep[svc.Name]++
+	} else {
+		h.w.plain[svc.Name]++
+	}
+	health, ails := h.w.health[svc.Name]
+	switch {
+	case err != nil:
+		return cluster.Health{}, err
+	case !m.Running:
+		return cluster.Health{Detail: m.State + ", " + m.Reason}, nil
+	case ails:
+		return health, nil
+	}
+	return cluster.Health{OK: true}, nil
+}
+
 // Start takes a second, and a definition.
 func (h *Host) Start(_ context.Context, svc conf.Service, definition string) error {
 	time.Sleep(time.Second)
@@ -193,6 +233,7 @@ func (h *Host) Destroy(_ context.Context, name string) error {
 		return errMute
 	}
 	h.w.running[name] = h.w.running[name].Without(h.id)
+	delete(h.w.health, name)
 	return nil
 }
 
