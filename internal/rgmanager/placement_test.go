@@ -45,12 +45,14 @@ type placementCase struct {
 
 // placementAnswer is what of an answer is compared.
 type placementAnswer struct {
-	Node     string
-	Nodes    []string
-	Code     cluster.Result
-	Final    finals
-	Requests []struct{ Service string }
-	Steps    []struct{ Final finals }
+	Node            string
+	Nodes           []string
+	Code            cluster.Result
+	Final           finals
+	Requests        []struct{ Service string }
+	Moves           []struct{ Service, How, From, To string }
+	StartCandidates map[string][]string `json:"start_candidates"`
+	Steps           []struct{ Final finals }
 }
 
 // finals are services at the end, by name.
@@ -119,9 +121,13 @@ func (c *placementCase) script(t *testing.T) string {
 	case "node_ready":
 		say("> wants %s\nready %s\n> states", q.Node, q.Node)
 	case "node_down":
-		say("down %s\nfenced %s\n> states", q.Node, q.Node)
+		say("hold find\ndown %s\nfenced %s", q.Node, q.Node)
+		for _, s := range c.Services {
+			say("> candidates %s", s.Name)
+		}
+		say("release\n> states")
 	case "node_up":
-		say("up %s\n> states", q.Node)
+		say("> up %s\n> states", q.Node)
 	case "enable":
 		request("enable %s at %s", q.Service, q.OnNode)
 	case "enable_by_failover_domain":
@@ -188,6 +194,9 @@ func play(t *testing.T, script string) string {
 				out = ""
 			}
 		}
+		if c.Verb == "up" {
+			out = moves(w.Actions(), w.Machine().Named)
+		}
 		var answers []string
 		for answer := range strings.Lines(out) {
 			switch c.Verb {
@@ -205,6 +214,26 @@ func play(t *testing.T, script string) string {
 		b.WriteString(strings.Join(answers, ""))
 	}
 	return b.String()
+}
+
+// moves lists what was moved, a line each, sorted.
+func moves(actions []rgmanager.Action, named func(string) string) string {
+	var lines []string
+	stopped := map[string]cluster.NodeID{}
+	for _, a := range actions {
+		switch a := a.(type) {
+		case rgmanager.Stop:
+			stopped[a.Service] = a.On
+		case rgmanager.Start:
+			if from, ok := stopped[a.Service]; ok {
+				lines = append(lines, named(fmt.Sprintf("%s relocate from %d to %d\n", a.Service, from, a.On)))
+			}
+		case rgmanager.Migrate:
+			lines = append(lines, named(fmt.Sprintf("%s migrate from %d to %d\n", a.Service, a.On, a.To)))
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "")
 }
 
 // want is the original's answer in the words of the scenario language.
@@ -238,7 +267,20 @@ func (c *placementCase) want(t *testing.T) string {
 			b.WriteString(states(s.Final))
 		}
 		return b.String()
-	case "node_down", "node_up", "service_failed":
+	case "node_down":
+		var b strings.Builder
+		for _, s := range c.Services {
+			b.WriteString(words(a.StartCandidates[s.Name]...))
+		}
+		return b.String() + states(a.Final)
+	case "node_up":
+		var lines []string
+		for _, m := range a.Moves {
+			lines = append(lines, fmt.Sprintf("%s %s from %s to %s\n", m.Service, m.How, m.From, m.To))
+		}
+		slices.Sort(lines)
+		return strings.Join(lines, "") + states(a.Final)
+	case "service_failed":
 		return states(a.Final)
 	}
 	owner := option("on", a.Final[q.Service].Owner)
