@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"time"
@@ -100,6 +101,28 @@ func (fencer) Fence(ctx context.Context, c *conf.Config, node cluster.NodeID) ([
 			c.NodeByID(node).Name, a.Method, a.Device, a.Agent, result))
 	}
 	return lines, err
+}
+
+// openHost returns this host's hypervisor, and tells the log what its settings
+// leave to chance.
+func openHost(log *slog.Logger) *hypervisor.Host {
+	for _, advice := range hypervisor.Advice("/etc") {
+		log.Warn(advice)
+	}
+	return hypervisor.Open(hypervisor.Options{
+		Note: func(machine, text string) { log.Warn(text, "machine", machine) },
+	})
+}
+
+// configure tells the hypervisor which machines there are, and the log what
+// they ask for and will not get.
+func configure(h *hypervisor.Host, c *conf.Config, log *slog.Logger) {
+	h.Configure(c)
+	for _, svc := range c.Services {
+		for _, fault := range hypervisor.Faults(svc) {
+			log.Warn(fault.Error(), "service", svc.FullName())
+		}
+	}
 }
 
 // host is package hypervisor as the daemon wants it.

@@ -108,11 +108,13 @@ func start(ctx context.Context, p paths, log *slog.Logger) (*node, error) {
 		listener.Close()
 		return nil, errors.Join(err, n.disconnect())
 	}
-	n.host = hypervisor.Open(hypervisor.Options{})
+	n.host = openHost(log)
+	configure(n.host, c, log)
 	n.daemon = daemon.New(daemon.Options{
 		Config: p.config, StateDir: p.stateDir, Boot: rand.Text(), Wary: wary, Log: log,
 		Channel: n.channel, Fencer: fencer{}, Hypervisor: host{n.host},
 		Reconfigure: func(ctx context.Context, c *conf.Config) error {
+			configure(n.host, c, log)
 			return n.channel.Reload(ctx, settings(c, me))
 		},
 	}, string(text))
