@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +52,36 @@ func TestEveryNodeKeepsWhatWasInForce(t *testing.T) {
 			if _, err := c.Node(id).Config(t.Context(), 3); !errors.Is(err, &wire.Refusal{Code: wire.NotKept}) {
 				t.Errorf("node %d: version 3, which never was: %v", id, err)
 			}
+		}
+	})
+}
+
+// What ccs_tool check and diff say beforehand (conf.Effect) is what happens: a
+// machine that is removed is stopped unless it is frozen, one that is added is
+// started, and one that is changed is left alone.
+func TestUpdateDoesWhatTheDiffSays(t *testing.T) {
+	bubble(t, 3, 2, func(t *testing.T, c *daemontest.Cluster) {
+		for _, name := range []string{"gone", "frozen", "new", "off"} {
+			c.World.Define(name, 1)
+		}
+		push(t, c, 1, 2, `<vm name="a" path="/a"/><vm name="gone"/><vm name="frozen"/>`)
+		c.Pass(10 * time.Second)
+		act(t, c, 1, wire.Action{Verb: wire.Freeze, Service: "vm:frozen"}, cluster.Success)
+		before, starts := c.World.Running("a")
+		frozen, _ := c.World.Running("frozen")
+		if gone, _ := c.World.Running("gone"); len(before) != 1 || len(gone) != 1 || len(frozen) != 1 {
+			t.Fatalf("a runs on %v, gone on %v, frozen on %v; want one node for each", before, gone, frozen)
+		}
+		push(t, c, 2, 3, `<vm name="a" path="/b" recovery="relocate" migrate="pause" autostart="0"/><vm name="new"/><vm name="off" autostart="0"/>`)
+		c.Pass(30 * time.Second)
+		if after, now := c.World.Running("a"); !slices.Equal(before, after) || now != starts {
+			t.Errorf("the machine that was changed ran on %v and runs on %v, after %d starts and %d", before, after, starts, now)
+		}
+		runs(t, c, "gone")
+		runs(t, c, "frozen", frozen...)
+		runs(t, c, "off")
+		if on, _ := c.World.Running("new"); len(on) != 1 {
+			t.Errorf("the machine that was added runs on %v; want one node", on)
 		}
 	})
 }
