@@ -136,9 +136,9 @@ func (c *Core) Conf() *conf.Config {
 		return m.Conf()
 	}
 	if c.parsed.conf == nil || c.parsed.text != c.replica.config {
-		c.parsed.text, c.parsed.conf = c.replica.config, &conf.Config{StatusPollInterval: time.Minute}
-		if doc, err := conf.Parse("cluster.conf", []byte(c.replica.config)); err == nil {
-			c.parsed.conf, _ = doc.Config()
+		c.parsed.text, c.parsed.conf = c.replica.config, c.codec.conf(c.replica.config)
+		if c.parsed.conf == nil {
+			c.parsed.conf = &conf.Config{StatusPollInterval: time.Minute}
 		}
 	}
 	return c.parsed.conf

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"fangnetz/internal/cluster"
+	"fangnetz/internal/conf"
 	"fangnetz/internal/rgmanager"
 	"fangnetz/internal/wire"
 )
@@ -24,14 +25,50 @@ type message struct {
 	err   error
 }
 
-// Codec reads messages. One that several replicas share reads each message
-// once, for as long as its bytes are the same in memory; nil reads each anew.
-type Codec struct{ known map[*byte]*message }
+// Codec reads messages and configurations. One that several replicas share
+// reads each once, a message for as long as its bytes are the same in memory;
+// nil reads each anew.
+type Codec struct {
+	known map[*byte]*message
+	confs map[string]*conf.Config
+}
 
 // NewCodec returns a Codec that remembers.
-func NewCodec() *Codec { return &Codec{map[*byte]*message{}} }
+func NewCodec() *Codec {
+	return &Codec{known: map[*byte]*message{}, confs: map[string]*conf.Config{}}
+}
+
+// conf reads a configuration, which nobody may change; nil: it cannot be read.
+func (c *Codec) conf(text string) *conf.Config {
+	if c != nil && c.confs[text] != nil {
+		return c.confs[text]
+	}
+	doc, err := conf.Parse("cluster.conf", []byte(text))
+	if err != nil {
+		return nil
+	}
+	read, _ := doc.Config()
+	if c != nil {
+		c.confs[text] = read
+	}
+	return read
+}
+
+// version is the config_version of a text; 0 when it has none.
+func (c *Codec) version(text string) int {
+	if read := c.conf(text); read != nil {
+		return read.Version
+	}
+	return 0
+}
+
+// beatText is the message that says only that its sender lives. Most are.
+const beatText = `{"Beat":true}`
 
 func (c *Codec) decode(data []byte) (*message, error) {
+	if string(data) == beatText {
+		return &message{Beat: true}, nil
+	}
 	if c != nil && len(data) > 0 && c.known[&data[0]] != nil {
 		return c.known[&data[0]], nil
 	}

@@ -3,12 +3,12 @@ package daemon
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 
 	"fangnetz/internal/cluster"
-	"fangnetz/internal/conf"
 	"fangnetz/internal/rgmanager"
 	"fangnetz/internal/wire"
 )
@@ -78,12 +78,11 @@ func (r *replica) warn(format string, args ...any) {
 }
 
 // link extends the chain.
-func (r *replica) link(parts ...any) {
+func (r *replica) link(from cluster.NodeID, data []byte) {
 	h := sha256.New()
 	h.Write(r.chain[:])
-	for _, p := range parts {
-		fmt.Fprintf(h, "%v\n", p)
-	}
+	h.Write(binary.BigEndian.AppendUint32(nil, uint32(from)))
+	h.Write(data)
 	h.Sum(r.chain[:0])
 }
 
@@ -94,7 +93,7 @@ func (r *replica) enter(v cluster.View) {
 	if !joined && len(v.Left) == 0 && v.Ring == before.Ring && slices.Equal(v.Online, before.Online) && v.Quorate == before.Quorate {
 		return // nothing new, and perhaps told to this node alone
 	}
-	r.link(v.Ring, v.Online, v.Members, v.Quorate)
+	r.link(0, fmt.Appendln(nil, v.Ring, v.Online, v.Members, v.Quorate))
 	r.view = v
 	if r.round == nil && !joined && r.machine != nil && r.loading == "" && len(r.behind) == 0 {
 		r.membership(v.Left, nil, false)
@@ -110,7 +109,7 @@ func (r *replica) enter(v cluster.View) {
 		Applied: r.applied, Quorate: r.round.quorate, Wary: r.wary}
 	if h.Blank {
 		r.held = nil // of views before this one: not all that are here have seen it
-		h.Config, h.Version = r.config, version(r.config)
+		h.Config, h.Version = r.config, r.codec.version(r.config)
 	} else {
 		h.Version = r.machine.Conf().Version
 	}
@@ -122,7 +121,7 @@ func (r *replica) receive(m cluster.Message) {
 		r.load(m)
 		return
 	}
-	r.link(m.From, string(m.Data))
+	r.link(m.From, m.Data)
 	msg, err := r.codec.decode(m.Data)
 	if err != nil {
 		r.warn("message from node %d: %v", m.From, err)
@@ -224,14 +223,4 @@ func (r *replica) replay(m cluster.Message) {
 	if msg, err := r.codec.decode(m.Data); err == nil {
 		r.apply(m.From, msg)
 	}
-}
-
-// version is the config_version of a text; 0 when it has none.
-func version(text string) int {
-	doc, err := conf.Parse("cluster.conf", []byte(text))
-	if err != nil {
-		return 0
-	}
-	c, _ := doc.Config()
-	return c.Version
 }

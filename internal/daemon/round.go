@@ -131,7 +131,7 @@ func (r *replica) takeOver(config string) {
 	if config == r.config {
 		return
 	}
-	if here, there := version(r.config), version(config); here > there {
+	if here, there := r.codec.version(r.config), r.codec.version(config); here > there {
 		r.warn("cluster.conf here has config_version %d, the running cluster has %d, which is in force: "+
 			"push the file with ccs_tool update", here, there)
 	} else {
