@@ -15,6 +15,13 @@ const three = `<cluster name="three" config_version="1">
 <vm name="a" domain="d" max_restarts="1" restart_expire_time="60"/><vm name="b" recovery="relocate" depend="vm:a"/>
 <service name="c" exclusive="1" recovery="restart-disable"/></rm></cluster>`
 
+// narrow lets a node do one thing at a time, so that all else waits.
+const narrow = `<cluster name="narrow" config_version="1"><cman expected_votes="3"/><fence_daemon post_fail_delay="5"/>
+<clusternodes><clusternode name="n1" nodeid="1"/><clusternode name="n2" nodeid="2"/><clusternode name="n3" nodeid="3"/></clusternodes>
+<rm max_starts="1" max_stops="1" max_migrations="1"><failoverdomains><failoverdomain name="d" ordered="1"><failoverdomainnode name="n3" priority="1"/>
+<failoverdomainnode name="n2" priority="2"/></failoverdomain></failoverdomains>
+<vm name="a" domain="d" priority="2"/><vm name="b" domain="d" priority="1"/><vm name="c" recovery="disable"/><vm name="e"/><vm name="f" depend="vm:e"/></rm></cluster>`
+
 // feed plays lines, and returns what the last command printed.
 func feed(t *testing.T, s *Script, lines string) (out string, err error) {
 	t.Helper()
@@ -164,8 +171,8 @@ func walk(choose func(n int) int, more func() bool) []Command {
 }
 
 // replay plays commands until something does not hold that must.
-func replay(list []Command, auto bool) error {
-	w, err := New(three)
+func replay(conf string, list []Command, auto bool) error {
+	w, err := New(conf)
 	if err != nil {
 		return err
 	}
@@ -182,22 +189,22 @@ func replay(list []Command, auto bool) error {
 }
 
 // shrink leaves out what is not needed for a failure.
-func shrink(list []Command, auto bool) []Command {
+func shrink(conf string, list []Command, auto bool) []Command {
 	for i := len(list) - 1; i >= 0; i-- {
-		if shorter := slices.Delete(slices.Clone(list), i, i+1); replay(shorter, auto) != nil {
+		if shorter := slices.Delete(slices.Clone(list), i, i+1); replay(conf, shorter, auto) != nil {
 			list = shorter
 		}
 	}
 	return list
 }
 
-func tryWalk(t *testing.T, list []Command, auto bool) {
+func tryWalk(t *testing.T, conf string, list []Command, auto bool) {
 	t.Helper()
-	if replay(list, auto) == nil {
+	if replay(conf, list, auto) == nil {
 		return
 	}
-	list = shrink(list, auto)
-	t.Errorf("automatic %v: %v\n%v", auto, replay(list, auto), list)
+	list = shrink(conf, list, auto)
+	t.Errorf("%.25s automatic %v: %v\n%v", conf, auto, replay(conf, list, auto), list)
 }
 
 // TestWalks plays random commands.
@@ -205,7 +212,11 @@ func TestWalks(t *testing.T) {
 	for seed := range *walks {
 		r := rand.New(rand.NewPCG(uint64(seed), 0))
 		length := 5 + r.IntN(60)
-		tryWalk(t, walk(r.IntN, func() bool { length--; return length > 0 }), seed%2 == 0)
+		conf := three
+		if seed%4 > 1 {
+			conf = narrow
+		}
+		tryWalk(t, conf, walk(r.IntN, func() bool { length--; return length > 0 }), seed%2 == 0)
 	}
 }
 
@@ -227,6 +238,6 @@ func FuzzWalk(f *testing.F) {
 			choices = choices[1:]
 			return int(b) % n
 		}
-		tryWalk(t, walk(choose, func() bool { return len(choices) > 0 }), auto)
+		tryWalk(t, three, walk(choose, func() bool { return len(choices) > 0 }), auto)
 	})
 }
