@@ -9,7 +9,7 @@ import (
 )
 
 // TestNodesComeAndGo makes a cluster of two nodes one of three and back, by
-// ccs_tool update alone, while two machines run on.
+// a pushed file alone, while two machines run on.
 func TestNodesComeAndGo(t *testing.T) {
 	s := &story{Lab: start(t, 3, programs(t)...), machines: map[string]*Watch{}}
 	s.host1, s.host2 = s.Host("host1"), s.Host("host2")
@@ -41,7 +41,7 @@ func TestNodesComeAndGo(t *testing.T) {
 	watches := map[string]*Watch{"vm1": s.Watch("vm1"), "vm2": s.Watch("vm2")}
 
 	s.version = 2
-	s.push(t, s.Hosts)
+	s.push(t, s.Hosts, "ccs_tool", "update", confFile)
 	awaitNodes(t, two, "host1 host2 (host3)", "votes 2 of 3, quorum 2, Quorate")
 
 	if err := host3.Start(t.Context(), "cmand"); err != nil {
@@ -52,7 +52,7 @@ func TestNodesComeAndGo(t *testing.T) {
 
 	run(t, host3, "pkill", "-TERM", "-x", "cmand")
 	awaitNodes(t, two, "host1 host2 (host3)", "votes 2 of 3, quorum 2, Quorate")
-	s.push(t, two)
+	s.push(t, two, "cman_tool", "version", "-r")
 	awaitNodes(t, two, "host1 host2", "votes 2 of 2, quorum 1, 2Node Quorate")
 	s.sameFile(t, two)
 
@@ -79,14 +79,14 @@ func TestNodesComeAndGo(t *testing.T) {
 	}
 }
 
-// push makes hosts the nodes of the cluster.
-func (s *story) push(t *testing.T, hosts []*Host) {
+// push makes hosts the nodes of the cluster, by that command.
+func (s *story) push(t *testing.T, hosts []*Host, command ...string) {
 	t.Helper()
 	s.version++
-	if err := s.host1.WriteFile("/root/next.conf", Article{Version: s.version, Services: true}.Text(hosts), 0o640); err != nil {
+	if err := s.host1.WriteFile(confFile, Article{Version: s.version, Services: true}.Text(hosts), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	run(t, s.host1, "ccs_tool", "update", "/root/next.conf")
+	run(t, s.host1, command...)
 }
 
 func (s *story) sameFile(t *testing.T, hosts []*Host) {

@@ -294,7 +294,7 @@ func (s *soak) assist(why string) {
 		guest := fmt.Sprintf("vm%d", n)
 		name := "vm:" + guest
 		state := st.service(name)
-		if owner, ok := strings.CutPrefix(state, "started "); ok && time.Since(s.watches[guest].Last().At) > patience {
+		if owner, ok := strings.CutPrefix(state, "started "); ok && time.Since(s.watches[guest].Last().At) > 3*patience {
 			// Under load QEMU's emulation is not free of faults: the guest's
 			// kernel hangs. A guest that is paused is another matter.
 			h := s.Host(cut(owner, "-"))

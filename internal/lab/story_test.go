@@ -15,7 +15,7 @@ const confFile = "/etc/cluster/cluster.conf"
 func programs(t testing.TB) []string {
 	t.Helper()
 	var paths []string
-	for _, name := range []string{"clustat", "clusvcadm", "ccs_tool", "fence_ack_manual", "cmand"} {
+	for _, name := range []string{"clustat", "clusvcadm", "ccs_tool", "cman_tool", "fence_ack_manual", "cmand"} {
 		p := filepath.Join("../../bin", name)
 		if _, err := os.Stat(p); err != nil {
 			t.Fatalf("%v: run `make build` first", err)
