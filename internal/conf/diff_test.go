@@ -107,3 +107,30 @@ func TestEffects(t *testing.T) {
 		t.Errorf("Diff = %v; want %v", got, want)
 	}
 }
+
+// No panic; no difference one way is none the other way; of a password it is
+// told that it changed, and no more.
+func FuzzDiff(f *testing.F) {
+	f.Add(base, strings.Replace(base, "secret1", "secret4", 1))
+	f.Add(base, strings.Replace(base, `<vm name="web"`, `<vm name="www" domain="first"`, 1))
+	f.Add(two(""), two(`<vm name="v"><action name="start" timeout="1m"/></vm>`))
+	f.Fuzz(func(t *testing.T, a, b string) {
+		before, err := Parse("a", []byte(a))
+		if err != nil {
+			return
+		}
+		after, err := Parse("b", []byte(b))
+		if err != nil {
+			return
+		}
+		there, back := Diff(before, after), Diff(after, before)
+		if (len(there) == 0) != (len(back) == 0) {
+			t.Errorf("one way %v, the other way %v", there, back)
+		}
+		for _, c := range there {
+			if words := strings.Fields(c.Text); strings.HasPrefix(c.Subject, "fencedevice ") && words[0] == "passwd" && len(words) > 2 {
+				t.Errorf("%v tells a password", c)
+			}
+		}
+	})
+}
