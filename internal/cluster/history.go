@@ -27,4 +27,5 @@ type Candidate struct {
 type Trial struct {
 	Steps      []string    `json:"steps"` // in order, for people: what would be done where
 	Candidates []Candidate `json:"candidates,omitempty"`
+	Problem    string      `json:"problem,omitempty"` // what stands against it, in words
 }

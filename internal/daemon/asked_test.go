@@ -42,7 +42,7 @@ func TestHistoryIsTheSameOnAllNodesAndOutlivesCmand(t *testing.T) {
 			}
 			last = got
 		}
-		const want = `[start 0-1 Success by "" migrate 1-3 Success by "unknown@node2" migrate 0-3 Invalid operation for resource by "unknown@node2"]`
+		const want = `[start 0-1 Success by "" migrate 1-3 Success by "unknown@node2" migrate 3-9 Invalid operation for resource by "unknown@node2"]`
 		if last != want {
 			t.Errorf("the history is\n%s\nwant\n%s", last, want)
 		}

@@ -17,7 +17,7 @@ const (
 // lowest member that is heard does it; a daemon that does not hear itself is
 // in no position to judge.
 func (c *Core) beat() {
-	c.do(Send{[]byte(beatText)})
+	c.send(message{Beat: c.stamp()})
 	r := c.replica
 	if !c.InStep() || c.now.Sub(c.heard[c.local]) > 2*beatTime {
 		c.alone = c.now

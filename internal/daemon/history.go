@@ -183,7 +183,7 @@ func (d *Daemon) try(ctx context.Context, a wire.Action) (wire.Answer, error) {
 		if m := d.replica.machine; m != nil {
 			var t cluster.Trial
 			answer.Result, answer.Owner, t = m.Try(d.wish("dry run", by, a))
-			answer.Trial = &t
+			answer.Trial, answer.Problem = &t, t.Problem
 		}
 	}) {
 		return wire.Answer{}, errStopping

@@ -19,7 +19,7 @@ type message struct {
 	Resync   *resync         `json:",omitempty"`
 	Progress *wire.Migration `json:",omitempty"` // for those who watch; the machine does not see it
 	Expel    *expel          `json:",omitempty"`
-	Beat     bool            `json:",omitempty"` // says that the sender lives
+	Beat     rgmanager.Time  `json:",omitempty"` // the sender lives, and its clock says this
 
 	event rgmanager.Event // what Event says; err: why it says nothing
 	err   error
@@ -62,13 +62,7 @@ func (c *Codec) version(text string) int {
 	return 0
 }
 
-// beatText is the message that says only that its sender lives. Most are.
-const beatText = `{"Beat":true}`
-
 func (c *Codec) decode(data []byte) (*message, error) {
-	if string(data) == beatText {
-		return &message{Beat: true}, nil
-	}
 	if c != nil && len(data) > 0 && c.known[&data[0]] != nil {
 		return c.known[&data[0]], nil
 	}

@@ -161,6 +161,8 @@ func (r *replica) apply(from cluster.NodeID, msg *message) {
 		r.behind = nil
 	case msg.Expel != nil:
 		r.expelled(*msg.Expel)
+	case msg.Beat != 0:
+		r.machine.Clock(msg.Beat)
 	case msg.Progress != nil:
 		r.out.Migration = msg.Progress
 	case msg.Audit != nil:

@@ -29,6 +29,9 @@ func (m *Machine) recordJob(name string, j *job, r cluster.Result, owner cluster
 	if j.Request != nil {
 		e.By = j.Request.By
 	}
+	if r != cluster.Success && owner == 0 && j.Kind != stop && j.Kind != disable {
+		e.To = j.On // where it failed
+	}
 	m.record(e)
 }
 

@@ -303,7 +303,7 @@ func (m *Machine) abandon(name string, s *service, r cluster.Result) {
 // the result alone does not.
 func (m *Machine) refuse(r *Request, result cluster.Result, owner cluster.NodeID, why string) {
 	m.do(Reply{On: r.From, ID: r.ID, Result: result, Owner: owner, Problem: why})
-	m.record(cluster.Entry{Service: r.Service, What: r.Verb, By: r.By, To: owner, Result: result, Reason: why})
+	m.record(cluster.Entry{Service: r.Service, What: r.Verb, By: r.By, From: owner, To: r.Target, Result: result, Reason: why})
 }
 
 func (m *Machine) answer(r *Request, result cluster.Result, owner cluster.NodeID) {

@@ -192,6 +192,10 @@ func (m *Machine) Step(ev Event) []Action {
 	return m.actions
 }
 
+// Clock lets time pass between events: a Membership has no sender who could
+// stamp it. It is to be called at the same place of the order on all nodes.
+func (m *Machine) Clock(at Time) { m.clock(at) }
+
 // clock takes over an event's time; it never runs backwards.
 func (m *Machine) clock(at Time) { m.Now = max(m.Now, at) }
 

@@ -35,9 +35,7 @@ func (m *Machine) Try(r Request) (cluster.Result, cluster.NodeID, cluster.Trial)
 	if t.reply == nil {
 		return cluster.TryAgain, 0, t.Trial
 	}
-	if t.reply.Problem != "" {
-		t.Steps = append(t.Steps, strings.Split(t.reply.Problem, "\n")...)
-	}
+	t.Problem = t.reply.Problem
 	return t.reply.Result, t.reply.Owner, t.Trial
 }
 
@@ -58,7 +56,7 @@ func (t *trial) step(ev Event) {
 				t.reply = &a
 			}
 		case Start, Stop, Migrate:
-			t.Steps = append(t.Steps, t.m.Named(a.String()))
+			t.Steps = append(t.Steps, t.m.Named(a.String())) // of other services too: it has led to them
 			t.todo = append(t.todo, a)
 		case Find, Probe:
 			t.todo = append(t.todo, a)
@@ -88,7 +86,9 @@ func (t *trial) underWay() {
 		default:
 			continue
 		}
-		t.Steps = append(t.Steps, fmt.Sprintf("first ends: %s of %s", j.Phase, name))
+		if name == t.request.Service {
+			t.Steps = append(t.Steps, fmt.Sprintf("wait for what is under way: %s on %s", j.Kind, t.m.nodeName(j.On)))
+		}
 	}
 }
 
