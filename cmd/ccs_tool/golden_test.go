@@ -224,7 +224,7 @@ func check(t *testing.T, compat string, g *golden) {
 			t.Fatal(err)
 		}
 	}
-	c := &command{form: formOf(cluster.ReleaseOf(compat)), stdin: strings.NewReader(""), conf: filepath.Join(t.TempDir(), "running.conf")}
+	c := &command{form: formOf(cluster.ReleaseOf(compat)), stdin: strings.NewReader(""), conf: filepath.Join(t.TempDir(), "cluster", "cluster.conf")}
 	switch {
 	case g.run != "":
 		wiretest.Serve(t, &fakeCmand{running: g.run}, true)
@@ -235,7 +235,7 @@ func check(t *testing.T, compat string, g *golden) {
 	}
 	got := play(c, g.args...)
 	got.stdout = strings.ReplaceAll(got.stdout, dir, "@CWD@")
-	got.stderr = strings.ReplaceAll(got.stderr, dir, "@CWD@")
+	got.stderr = strings.ReplaceAll(strings.ReplaceAll(got.stderr, dir, "@CWD@"), c.conf, defaultFile)
 	if diff := cmp.Diff(g.result, got, cmp.AllowUnexported(result{})); diff != "" {
 		t.Errorf("ccs_tool %q differs (-original +ours):\n%s", g.args, diff)
 	}

@@ -40,7 +40,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	})
 }
 
-// defaultFile is what is edited, listed and queried unless another is named.
+// defaultFile is cluster.conf outside of tests.
 const defaultFile = "/etc/cluster/cluster.conf"
 
 // command is one run of ccs_tool.
@@ -48,7 +48,7 @@ type command struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	client         *wire.Client
-	conf           string // cluster.conf, where cmand does not hand out the running configuration
+	conf           string // what is edited, listed and checked unless another is named
 	host           host
 	form           form
 	verbose        bool

@@ -49,7 +49,7 @@ func (q request) or(letter byte, otherwise string) string {
 // subcommand reads the options, which end the program as soon as one is wrong,
 // and does what they ask for.
 func (c *command) subcommand(ctx context.Context, s subcommand, args []string) int {
-	q := request{ctx: ctx, form: c.form, config: defaultFile, options: map[byte]string{}}
+	q := request{ctx: ctx, form: c.form, config: c.conf, options: map[byte]string{}}
 	for opt, err := range getopt.ParseLong(args, s.letters, s.long) {
 		if err != nil {
 			fmt.Fprintf(c.stderr, "%s: %v\n", s.name, err)
@@ -69,7 +69,7 @@ func (c *command) subcommand(ctx context.Context, s subcommand, args []string) i
 			q.options[opt.Letter] = opt.Arg
 		}
 	}
-	q.config = q.or('c', defaultFile)
+	q.config = q.or('c', c.conf)
 	q.output = q.or('o', q.config)
 	if len(q.words) < s.least || strings.ContainsFunc(s.needs, func(letter rune) bool { return !q.has(byte(letter)) }) {
 		return c.wrong(s)
