@@ -4,6 +4,7 @@ CLIENTS  := clustat clusvcadm ccs_tool cman_tool fence_ack_manual
 DAEMONS  := cmand
 LAB      := ./internal/lab/...
 FUZZTIME ?= 30s
+FUZZED   ?= $(UNITS)
 SOAK     ?= 1h
 SEED     := $(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
 
@@ -33,6 +34,7 @@ demo: deps build
 # test: everything, as root; the lab last.
 test: deps build
 	go vet ./...
+	$(MAKE) fuzz FUZZTIME=5s FUZZED=./internal/conf
 	go test -race -shuffle=on $(UNITS)
 	go test -race -shuffle=on -timeout 30m $(LAB)
 
@@ -47,10 +49,11 @@ check:
 	go tool staticcheck ./...
 	go mod tidy -diff
 
+# fuzz: every fuzz test of the packages in FUZZED, FUZZTIME each.
 fuzz:
-	@set -e; for pkg in $(UNITS); do \
+	@set -e; for pkg in $(FUZZED); do \
 		for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
+			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg; \
 		done; \
 	done
 
