@@ -28,7 +28,6 @@ type soak struct {
 	rng     *rand.Rand
 	began   time.Time
 	watches map[string]*Watch
-	help    string // clusvcadm's usage
 
 	mu      sync.Mutex
 	version int
@@ -92,7 +91,6 @@ func (s *soak) form() {
 			s.t.Fatal(err)
 		}
 	}
-	s.help = try(s.t, s.Hosts[0], "clusvcadm", "-h").Stdout
 	s.calm()
 }
 

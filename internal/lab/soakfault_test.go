@@ -159,6 +159,14 @@ func (s *soak) harm(alone bool) (string, func()) {
 			}
 		},
 		func() (string, func()) {
+			return fmt.Sprintf("%s is drained and taken back, by %s", h.Name, o.Name), func() {
+				s.request(o, "clusvcadm", "--drain", h.ClusterName())
+				for end := time.Now().Add(time.Minute); s.request(o, "clusvcadm", "--undrain", h.ClusterName()) != 0 && time.Now().Before(end); {
+					time.Sleep(2 * time.Second)
+				}
+			}
+		},
+		func() (string, func()) {
 			return fmt.Sprintf("%s is shut down by virsh wherever it is", guest), func() {
 				for _, h := range s.Hosts {
 					if len(h.Processes(QEMU(guest))) > 0 {
@@ -167,14 +175,6 @@ func (s *soak) harm(alone bool) (string, func()) {
 				}
 			}
 		},
-	}
-	if strings.Contains(s.help, "--drain") {
-		choices = append(choices, func() (string, func()) {
-			return fmt.Sprintf("%s is drained and taken back, by %s", h.Name, o.Name), func() {
-				s.request(o, "clusvcadm", "--drain", h.ClusterName())
-				s.request(o, "clusvcadm", "--undrain", h.ClusterName())
-			}
-		})
 	}
 	return choices[s.rng.IntN(len(choices))]()
 }
@@ -187,9 +187,10 @@ func (s *soak) note(err error) {
 }
 
 // request is an administrator's. It may fail; what counts is what follows.
-func (s *soak) request(h *Host, argv ...string) {
+func (s *soak) request(h *Host, argv ...string) int {
 	out := s.ask(h, 2*time.Minute, argv...)
 	s.say("  %s# %s: exit status %d: %s", h.Name, out.Command, out.Exit, strings.TrimSpace(strings.ReplaceAll(out.Stdout+out.Stderr, "\n", " ")))
+	return out.Exit
 }
 
 // update pushes another file, and in one of two cases kills the cmand of some
