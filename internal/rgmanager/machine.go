@@ -104,7 +104,6 @@ func (m *Machine) load(text string) error {
 	m.conf, _ = doc.Config()
 	m.Retired = slices.DeleteFunc(m.Retired, func(c conf.Service) bool { return m.conf.Service(c.FullName()) != nil })
 	m.conf.Services = append(m.conf.Services, m.Retired...)
-	m.exclusive = slices.ContainsFunc(m.conf.Services, func(s conf.Service) bool { return s.Exclusive > 0 })
 	return nil
 }
 
@@ -117,6 +116,7 @@ type entry struct {
 
 // index lists the services anew, after any has been added or taken away.
 func (m *Machine) index() {
+	m.exclusive = slices.ContainsFunc(m.conf.Services, func(s conf.Service) bool { return s.Exclusive > 0 })
 	m.order, m.place = make([]entry, 0, len(m.conf.Services)), make(map[string]int, len(m.conf.Services))
 	for i := range m.conf.Services {
 		c := &m.conf.Services[i]
@@ -189,6 +189,7 @@ func (m *Machine) Step(ev Event) []Action {
 	m.sweep()
 	m.admit()
 	m.drained()
+	m.depart()
 	return m.actions
 }
 

@@ -108,7 +108,7 @@ func (m *Machine) settleAgain(op Op) {
 func (m *Machine) ends(j *job) cluster.NodeIDs {
 	var ends cluster.NodeIDs
 	for _, id := range []cluster.NodeID{j.On, j.Prefer} {
-		if n := m.Nodes[id]; n != nil && n.Up {
+		if n := m.Nodes[id]; n != nil && n.Ready {
 			ends = ends.With(id)
 		}
 	}

@@ -22,6 +22,11 @@ func (m *Machine) startOn(name string, s *service, id cluster.NodeID) {
 func (m *Machine) seek(name string, s *service, p phase, ids cluster.NodeIDs) {
 	j := s.Job
 	j.Phase, j.Asked, j.FoundOn, j.Unsure = p, ids, nil, nil
+	for _, id := range []cluster.NodeID{j.On, j.Prefer} {
+		if n := m.Nodes[id]; p == settling && n != nil && n.Up && !n.Ready {
+			j.Unsure = j.Unsure.With(id) // it would not hear the question
+		}
+	}
 	op := m.opOf(s)
 	for _, id := range ids {
 		m.find(id, Sought{op, name})

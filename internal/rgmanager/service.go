@@ -200,19 +200,22 @@ func halfWay(st cluster.State) bool {
 	return false
 }
 
-// lost reports whether a service that cluster.conf does not list any more may
-// run, and nobody knows where.
-func (m *Machine) lost(name string, s *service) bool {
-	return m.retired(name) && len(s.MayRun) > 0 && (s.State == cluster.Uninitialized || s.State == cluster.Stopped)
+// lost reports whether a service may run, nobody knows where, and there will
+// be no start that finds it: cluster.conf does not list it any more, or without
+// autostart.
+func (m *Machine) lost(name string, c *conf.Service, s *service) bool {
+	return len(s.MayRun) > 0 && (s.State == cluster.Uninitialized && (!c.Autostart || m.retired(name)) || s.State == cluster.Stopped && m.retired(name))
 }
 
 func (m *Machine) consider(name string, c *conf.Service, s *service, online cluster.NodeIDs) {
-	if m.Quorate && s.Job == nil && (halfWay(s.State) || m.lost(name, s)) && len(m.blockers(s, 0)) == 0 && len(s.Seen) < 2 { // its job was given up when a node went down
+	if m.Quorate && s.Job == nil && (halfWay(s.State) || m.lost(name, c, s)) && len(m.blockers(s, 0)) == 0 && len(s.Seen) < 2 { // its job was given up when a node went down
 		if len(s.MayRun) > 0 {
 			m.begin(name, c, s, &job{Kind: look, Home: s.MayRun[0], Why: "it was left half-way"})
 			return
 		}
-		s.State = cluster.Stopped
+		if halfWay(s.State) {
+			s.State = cluster.Stopped
+		}
 	}
 	if !m.Quorate || m.Locked || s.Job != nil || s.State != cluster.Stopped && s.State != cluster.Uninitialized ||
 		len(online) == 0 || len(m.blockers(s, 0)) > 0 || len(s.Seen) > 1 || m.retired(name) {

@@ -53,7 +53,7 @@ func (m *Machine) looked(name string, c *conf.Service, s *service) {
 		s.Job = nil
 		m.fail(name, c, s, "it runs nowhere any more")
 		return
-	case len(s.MayRun) == 0 && halfWay(s.State):
+	case len(s.MayRun) == 0 && (halfWay(s.State) || s.State == cluster.Uninitialized):
 		s.State = cluster.Stopped
 		m.finish(name, c, s, cluster.Success)
 		m.consider(name, c, s, m.willing())
