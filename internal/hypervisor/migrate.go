@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"libvirt.org/go/libvirt"
@@ -91,7 +92,7 @@ func (h *Host) migrate(ctx context.Context, svc conf.Service, node string, progr
 	if err != nil && t.cause() != nil {
 		err = fmt.Errorf("%w (%w)", err, t.cause())
 	}
-	arrived, outcome := whereabouts(ctx, here, there, m)
+	arrived, outcome := whereabouts(ctx, here, there, m, &t.told)
 	if arrived {
 		j.report(ctx, there)
 		return 0, nil
@@ -119,7 +120,7 @@ func vacant(ctx context.Context, there *conn, m cluster.Machine) error {
 
 // whereabouts asks both nodes who has the machine until the answer is final,
 // for settleTimeout at most, whether or not ctx has ended.
-func whereabouts(ctx context.Context, here, there *conn, m cluster.Machine) (arrived bool, outcome Outcome) {
+func whereabouts(ctx context.Context, here, there *conn, m cluster.Machine, told *atomic.Bool) (arrived bool, outcome Outcome) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	see := func(c *conn) (s sighting) {
@@ -130,7 +131,7 @@ func whereabouts(ctx context.Context, here, there *conn, m cluster.Machine) (arr
 		return s
 	}
 	for {
-		arrived, outcome, final := settle(see(here), see(there))
+		arrived, outcome, final := settle(see(here), see(there), told.Load())
 		if final {
 			return arrived, outcome
 		}

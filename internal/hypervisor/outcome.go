@@ -75,13 +75,14 @@ func (s sighting) executing() bool {
 // settle tells from what both hosts say where the machine is: arrived, or an
 // outcome. final is false when it is worth asking again: one of them did not
 // answer, or a QEMU is still being cleaned up. libvirt's migration must have
-// ended on the source.
-func settle(here, there sighting) (arrived bool, outcome Outcome, final bool) {
+// ended on the source. told says that the target was told to go on with the
+// guest, and may have.
+func settle(here, there sighting, told bool) (arrived bool, outcome Outcome, final bool) {
 	switch {
 	case here.err != nil || there.err != nil:
 		// The source can vouch for itself: a guest that executes here has not
-		// been handed over.
-		if here.err == nil && here.executing() {
+		// been handed over, unless the answer to that was lost.
+		if here.err == nil && here.executing() && !told {
 			return false, StillHere, true
 		}
 		return false, Uncertain, false

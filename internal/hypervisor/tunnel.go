@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,6 +33,7 @@ type tunnel struct {
 	wg        sync.WaitGroup
 	ctx       context.Context // ends with close
 	cancel    context.CancelFunc
+	told      atomic.Bool // the target may have gone on with the guest
 
 	mu    sync.Mutex
 	fault error // the first one
@@ -135,6 +137,9 @@ func (t *tunnel) join(near net.Conn, far string) {
 		return
 	}
 	defer c.Close()
+	if far != t.mig {
+		c = &finishWatch{Conn: c, told: &t.told}
+	}
 	stop := context.AfterFunc(t.ctx, func() {
 		near.Close()
 		c.Close()

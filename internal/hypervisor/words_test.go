@@ -132,30 +132,33 @@ func TestSettle(t *testing.T) {
 	running, paused := on("running", "booted"), on("paused", "migrating")
 	tests := map[string]struct {
 		here, there sighting
+		told        bool
 		arrived     bool
 		outcome     Outcome
 		final       bool
 	}{
-		"gone here, runs there":                  {off, on("running", "migrated"), true, 0, true},
-		"runs here, nothing there":               {running, off, false, StillHere, true},
-		"runs here, leftover there":              {running, paused, false, StillHere, false},
-		"runs here, silence there":               {running, silent, false, StillHere, true},
-		"paused by its user, nothing there":      {on("paused", "user"), off, false, StillHere, true},
-		"paused by its user, arrived":            {off, on("paused", "user"), true, 0, true},
-		"runs on both":                           {running, running, false, Uncertain, false},
-		"on neither":                             {off, off, false, Uncertain, true},
-		"gone here, silence there":               {off, silent, false, Uncertain, false},
-		"silence here, runs there":               {silent, running, false, Uncertain, false},
-		"handed over here, waiting there":        {paused, paused, false, Uncertain, false},
-		"handed over here, nothing there":        {paused, off, false, Uncertain, false},
-		"handed over here, runs there":           {paused, running, false, Uncertain, false},
-		"gone here, waiting there":               {off, paused, false, Uncertain, false},
-		"post-copy failed":                       {on("paused", "post-copy failed"), on("paused", "post-copy failed"), false, Uncertain, false},
-		"handed over after post-copy, ran there": {off, on("running", "post-copy failed"), false, Uncertain, false},
+		"gone here, runs there":                  {off, on("running", "migrated"), false, true, 0, true},
+		"runs here, nothing there":               {running, off, false, false, StillHere, true},
+		"runs here, leftover there":              {running, paused, false, false, StillHere, false},
+		"runs here, silence there":               {running, silent, false, false, StillHere, true},
+		"runs here, silence there, told":         {running, silent, true, false, Uncertain, false},
+		"runs here, nothing there, told":         {running, off, true, false, StillHere, true},
+		"paused by its user, nothing there":      {on("paused", "user"), off, false, false, StillHere, true},
+		"paused by its user, arrived":            {off, on("paused", "user"), false, true, 0, true},
+		"runs on both":                           {running, running, false, false, Uncertain, false},
+		"on neither":                             {off, off, false, false, Uncertain, true},
+		"gone here, silence there":               {off, silent, false, false, Uncertain, false},
+		"silence here, runs there":               {silent, running, false, false, Uncertain, false},
+		"handed over here, waiting there":        {paused, paused, false, false, Uncertain, false},
+		"handed over here, nothing there":        {paused, off, false, false, Uncertain, false},
+		"handed over here, runs there":           {paused, running, false, false, Uncertain, false},
+		"gone here, waiting there":               {off, paused, false, false, Uncertain, false},
+		"post-copy failed":                       {on("paused", "post-copy failed"), on("paused", "post-copy failed"), false, false, Uncertain, false},
+		"handed over after post-copy, ran there": {off, on("running", "post-copy failed"), false, false, Uncertain, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			arrived, outcome, final := settle(tt.here, tt.there)
+			arrived, outcome, final := settle(tt.here, tt.there, tt.told)
 			if arrived != tt.arrived || outcome != tt.outcome || final != tt.final {
 				t.Errorf("settle = %v, %v, %v; want %v, %v, %v", arrived, outcome, final, tt.arrived, tt.outcome, tt.final)
 			}
