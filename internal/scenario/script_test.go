@@ -2,10 +2,13 @@ package scenario
 
 import (
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+
+	"fangnetz/internal/cluster"
 )
 
 const three = `<cluster name="three" config_version="1">
@@ -183,6 +186,65 @@ func replay(conf string, list []Command, auto bool) error {
 			if err != nil && strings.Contains(err.Error(), word) {
 				return err
 			}
+		}
+	}
+	return calm(w)
+}
+
+// calm takes all trouble away, and wants everything to come to rest: nothing
+// is half-way, and what is stopped has a reason.
+func calm(w *World) error {
+	w.failing, w.defined, w.Auto = map[string]bool{}, nil, true
+	do := func(line string) {
+		c, err := Parse(line)
+		if err != nil {
+			panic(err)
+		}
+		w.Do(c, "") // may be refused
+	}
+	do("release")
+	for _, n := range w.m.Status(0).Members {
+		if !n.Manager { // or leaving
+			do("up " + n.Name)
+		}
+	}
+	for name, ids := range w.running { // one too many is stopped by whoever started it
+		for len(w.running[name]) > 1 {
+			do(fmt.Sprintf("stray %s %s", name, w.name(w.running[name][0])))
+		}
+		for _, id := range ids {
+			do(fmt.Sprintf("sight %s %s", name, w.name(id)))
+		}
+	}
+	do("unlock")
+	for _, s := range w.m.Names() {
+		do("unfreeze " + s)
+	}
+	for _, s := range w.m.Status(0).Services {
+		if s.Owner != 0 && !w.running[s.Name].Has(s.Owner) {
+			do("crash " + s.Name) // its status check finds it
+		}
+	}
+	for _, n := range w.m.Conf().Nodes {
+		do("undrain " + n.Name)
+	}
+	last := w.m.Conf().Nodes[len(w.m.Conf().Nodes)-1].Name
+	do("down " + last)
+	do("up " + last)
+	do("settle")
+	if w.broken != nil {
+		return w.broken
+	}
+	for _, s := range w.m.Status(0).Services {
+		switch doing := w.m.Doing(s.Name); {
+		case doing != "":
+			return fmt.Errorf("no rest: %s is in %s", s.Name, doing)
+		case s.State == cluster.Stopped && len(w.m.StartCandidates(s.Name)) > 0:
+			return fmt.Errorf("no rest: %s is stopped, and nobody starts it", s.Name)
+		case s.State != cluster.Stopped && s.State != cluster.Started && s.State != cluster.Disabled && s.State != cluster.Failed:
+			return fmt.Errorf("no rest: %s is %s", s.Name, s.State)
+		case s.State == cluster.Started && !w.running[s.Name].Has(s.Owner):
+			return fmt.Errorf("no rest: %s is started on %s, where it does not run", s.Name, w.name(s.Owner))
 		}
 	}
 	return nil
