@@ -31,6 +31,7 @@ func TestHistoryIsTheSameOnAllNodesAndOutlivesCmand(t *testing.T) {
 	bubble(t, 3, 2, func(t *testing.T, c *daemontest.Cluster) {
 		act(t, c, 2, wire.Action{Verb: wire.Migrate, Service: "vm:a", Target: 3}, cluster.Success)
 		act(t, c, 2, wire.Action{Verb: wire.Migrate, Service: "vm:a", Target: 9}, cluster.InvalidOperation)
+		c.Pass(time.Second) // until node 1 has heard of it too
 		c.Kill(1)
 		c.Start(1)
 		c.Pass(20 * time.Second)
