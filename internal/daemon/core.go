@@ -37,6 +37,7 @@ type Core struct {
 	beatAt, checkAt, auditAt time.Time
 	roundAt, probeAt         time.Time // zero: not counted
 	roundKey                 string    // of the round that roundAt is for
+	lostAt                   time.Time // since then there is no quorum; zero: there is
 	waits                    []wait
 
 	work    map[string][]*Task     // by what they touch: the first is under way, the others wait for it
@@ -190,6 +191,10 @@ func (c *Core) Deliver(now time.Time, d cluster.Delivery) []Effect {
 		if d.Message.From == c.local && len(c.open) > 0 {
 			c.ordered(d.Message.Data)
 		}
+	} else if d.View.Quorate {
+		c.lostAt = time.Time{}
+	} else if c.lostAt.IsZero() {
+		c.lostAt = now
 	}
 	c.take(c.replica.deliver(d))
 	return c.end()

@@ -8,6 +8,10 @@ import (
 	"fangnetz/internal/rgmanager"
 )
 
+// lostTime is how long a machine may go on without quorum that was not stopped
+// when that was lost: libvirt did not answer, or cmand was not there.
+const lostTime = 30 * time.Second
+
 // configKey is what tasks touch that write cluster.conf.
 const configKey = "cluster.conf"
 
@@ -239,6 +243,10 @@ func (c *Core) looked(t *Task, seen Looked) {
 			continue
 		}
 		machine, found := seen.Machines[svc.Name]
+		if machine.Running && !c.lostAt.IsZero() && c.now.Sub(c.lostAt) > lostTime {
+			c.act(rgmanager.Stop{On: c.local, Service: name, Hard: true})
+			continue
+		}
 		switch {
 		case before.Started && before.Owner == c.local && !machine.Running:
 			reason := "undefined"

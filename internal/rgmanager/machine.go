@@ -63,7 +63,7 @@ type wait struct {
 	Op      Op
 	On      cluster.NodeID // counts the time
 	For     time.Duration
-	Purpose string // grace, fence, settle
+	Purpose string // grace, fence, settle, depart
 	Node    cluster.NodeID
 }
 
@@ -269,6 +269,16 @@ func (m *Machine) wait(d time.Duration, purpose string, id cluster.NodeID) Op {
 	return op
 }
 
+// waiting reports whether there is a wait for a node and a purpose.
+func (m *Machine) waiting(purpose string, id cluster.NodeID) bool {
+	for _, w := range m.Waits {
+		if w.Purpose == purpose && w.Node == id {
+			return true
+		}
+	}
+	return false
+}
+
 // unwait forgets the waits for a node and a purpose.
 func (m *Machine) unwait(purpose string, id cluster.NodeID) {
 	maps.DeleteFunc(m.Waits, func(_ uint64, w *wait) bool { return w.Purpose == purpose && w.Node == id })
@@ -287,5 +297,7 @@ func (m *Machine) elapsed(ev Elapsed) {
 		m.fence(w.Node)
 	case "settle":
 		m.settleAgain(w.Op)
+	case "depart":
+		m.departAgain(w.Node)
 	}
 }

@@ -3,6 +3,7 @@ package rgmanager
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
@@ -333,8 +334,33 @@ func (m *Machine) depart() {
 		if !m.Quorate || !m.busy(id) {
 			n.Departed = true
 			m.do(Depart{On: id})
+		} else if len(m.unclear(id)) > 0 && !m.waiting("depart", id) {
+			m.wait(3*time.Second, "depart", id)
 		}
 	}
+}
+
+// departAgain looks for what may run on a node that is leaving.
+func (m *Machine) departAgain(id cluster.NodeID) {
+	if n := m.Nodes[id]; n == nil || !n.Leaving || !n.Ready || !m.Quorate {
+		return
+	}
+	for _, name := range m.unclear(id) {
+		c, s := m.service(name)
+		m.begin(name, c, s, &job{Kind: look, Home: id, Why: m.nodeName(id) + " is leaving"})
+	}
+}
+
+// unclear returns the services that keep a node from leaving, though nothing
+// is being done with them: nobody could tell whether they run there.
+func (m *Machine) unclear(id cluster.NodeID) []string {
+	var names []string
+	m.inOrder(func(name string, _ *conf.Service, s *service) {
+		if s.Job == nil && s.Owner != id && s.MayRun.Has(id) && s.State != cluster.Failed && s.Flags&cluster.Frozen == 0 && len(s.Seen) < 2 {
+			names = append(names, name)
+		}
+	})
+	return names
 }
 
 func (m *Machine) nodeName(id cluster.NodeID) string {
