@@ -162,7 +162,7 @@ func (s *soak) calm() {
 	s.t.Helper()
 	began, helped := time.Now(), time.Now()
 	for {
-		why := s.restless()
+		why := s.restless(began)
 		switch {
 		case s.t.Failed():
 			return
@@ -182,8 +182,9 @@ func (s *soak) calm() {
 	}
 }
 
-// restless says what is not as it should be; "" when all is well.
-func (s *soak) restless() string {
+// restless says what is not as it should be; "" when all is well and every
+// machine has counted since.
+func (s *soak) restless(since time.Time) string {
 	texts, seen := map[string]bool{}, []*status{}
 	for _, h := range s.Hosts {
 		if !h.On() {
@@ -233,7 +234,7 @@ func (s *soak) restless() string {
 			return fmt.Sprintf("%s has QEMUs on %v, its owner is %s", guest, at, owner)
 		}
 		last := s.watches[guest].Last()
-		if s.Host(cut(owner, "-")).Name != last.Host || time.Since(last.At) > 3*time.Second {
+		if s.Host(cut(owner, "-")).Name != last.Host || last.At.Before(since) || time.Since(last.At) > 3*time.Second {
 			return fmt.Sprintf("%s does not count on %s; last on %s at %s", guest, owner, last.Host, last.At.UTC().Format("15:04:05"))
 		}
 	}

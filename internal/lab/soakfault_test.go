@@ -11,7 +11,7 @@ import (
 // round does one thing to the cluster, or two at about the same time.
 func (s *soak) round(n int) {
 	what, do := s.harm(true)
-	if s.rng.IntN(3) > 0 {
+	if s.rng.IntN(2) == 0 {
 		s.say("#%d %s", n, what)
 		do()
 		return
