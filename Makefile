@@ -11,7 +11,7 @@ SEED     := $(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
 # All packages but the lab, which needs root and real daemons.
 UNITS = $(shell go list ./... | grep -v /internal/lab)
 
-.PHONY: all deps build demo test check fuzz bench install clean
+.PHONY: all deps build demo test check fuzz simulate bench install clean
 all: build
 
 # deps: all that building and testing need on a bare Debian 12 that has Go.
@@ -56,6 +56,12 @@ fuzz:
 			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg; \
 		done; \
 	done
+
+# simulate: SEEDS schedules of whole clusters, from the seed FROM on.
+SEEDS ?= 100000
+FROM  ?= 1
+simulate:
+	go test -timeout 0 -v -run '^TestSchedules$$' ./internal/simulate -seeds $(SEEDS) -from $(FROM)
 
 bench:
 	go test -run '^$$' -bench . -benchmem $(UNITS)

@@ -20,6 +20,7 @@ var mayImport = map[string]string{
 	"internal/fence":       "cluster conf",
 	"internal/hypervisor":  "cluster conf",
 	"internal/daemon":      "cluster conf rgmanager wire",
+	"internal/simulate":    "cluster conf daemon rgmanager scenario",
 	"internal/daemontest":  "cluster conf daemon wire",
 	"internal/wiretest":    "cluster wire",
 	"internal/lab":         "",

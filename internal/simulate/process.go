@@ -1,0 +1,250 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/daemon"
+	"fangnetz/internal/rgmanager"
+)
+
+// process is one life of a host's cmand.
+type process struct {
+	h    *host
+	gen  int
+	core *daemon.Core
+
+	inbox        []func() []daemon.Effect // not looked at yet
+	woken        bool                     // a look is scheduled
+	stalledUntil int64                    // SIGSTOP
+	timerAt      int64                    // the next tick; 0: none is scheduled
+	fuse         int                      // it dies before its so manieth effect; 0: it does not
+	cut          bool                     // and its host's power with it
+	dead         bool
+
+	joined    bool     // the ring has told of it, or will
+	members   []member // of the view before
+	quorate   bool     // of that view
+	quorateAt int64    // since then
+	ring      cluster.RingID
+	lives     int    // of the members, in one number
+	formed    bool   // what the machine was told of that view
+	applied   uint64 // events that the checks have seen
+	version   int    // of cluster.conf in force
+	shown     map[string]string
+
+	tasks []*op            // under way, in the order of their beginning
+	asked map[string]*wish // by id
+}
+
+func (p *process) boot() string { return fmt.Sprintf("b%d", p.gen) }
+
+func (p *process) member() member { return member{p.h.id, p.gen} }
+
+// spawn starts cmand.
+func (h *host) spawn() {
+	if h.proc != nil || !h.powered {
+		return
+	}
+	s := h.s
+	s.boots++
+	wary := h.disk.mark && !h.mark
+	h.disk.mark, h.mark, h.disk.staged = true, true, ""
+	p := &process{h: h, gen: s.boots, asked: map[string]*wish{}, quorateAt: s.now, shown: map[string]string{}}
+	p.core = daemon.NewCore(h.id, p.boot(), h.disk.conf, wary, s.codec, s.time())
+	h.proc = p
+	s.trace(h.id, "cmand starts, wary %v", wary)
+	p.arm()
+	if !h.corosync {
+		h.corosync = true
+		s.topology()
+		return
+	}
+	h.regroup()
+}
+
+// input gives p something to think about.
+func (p *process) input(f func() []daemon.Effect) {
+	p.inbox = append(p.inbox, f)
+	p.wake()
+}
+
+func (p *process) wake() {
+	if p.woken || p.dead {
+		return
+	}
+	p.woken = true
+	s := p.h.s
+	s.after(max(between(p.h.rng, 0, 3), p.stalledUntil-s.now), func() {
+		p.woken = false
+		switch {
+		case p.dead || len(p.inbox) == 0:
+			return
+		case p.stalledUntil > s.now:
+			p.wake()
+			return
+		}
+		for n := 1 + p.h.rng.IntN(8); n > 0 && len(p.inbox) > 0 && !p.dead; n-- {
+			f := p.inbox[0]
+			p.inbox = p.inbox[1:]
+			p.carryOut(f())
+		}
+		if !p.dead {
+			p.arm()
+			if len(p.inbox) > 0 {
+				p.wake()
+			}
+		}
+	})
+}
+
+// stall holds p up until then.
+func (p *process) stall(until int64) {
+	p.stalledUntil = until
+	p.woken = false
+	p.wake()
+}
+
+// arm schedules the core's next tick.
+func (p *process) arm() {
+	s := p.h.s
+	at := max(p.core.Next().Sub(epoch).Milliseconds(), s.now)
+	if p.timerAt != 0 && p.timerAt <= at {
+		return
+	}
+	p.timerAt = at
+	s.after(at-s.now, func() {
+		if p.dead || p.timerAt != at {
+			return
+		}
+		p.timerAt = 0
+		p.input(func() []daemon.Effect { return p.core.Tick(s.time()) })
+	})
+}
+
+func (p *process) carryOut(effects []daemon.Effect) {
+	h, s := p.h, p.h.s
+	for _, e := range effects {
+		if p.fuse > 0 {
+			if p.fuse--; p.fuse == 0 {
+				s.trace(h.id, "dies before %T", e)
+				if p.cut {
+					h.off()
+				} else {
+					h.kill()
+				}
+				return
+			}
+		}
+		switch e := e.(type) {
+		case daemon.Send:
+			h.send(e.Data)
+		case daemon.Happened:
+			if s.Trace != nil {
+				s.trace(h.id, "event %d: %s", p.core.Applied(), e.Event)
+			}
+		case *daemon.Task:
+			p.begin(e)
+		case daemon.Cancel:
+			for _, o := range p.tasks {
+				if o.task == e.Task {
+					o.cancel()
+				}
+			}
+		case rgmanager.Reply:
+			s.replied(p, e)
+		case daemon.Store:
+			s.trace(h.id, "stores version %d", p.core.Conf().Version)
+			h.disk.conf = e.Text
+		case daemon.InForce:
+			s.configured(p, e.Conf)
+		case daemon.Keep:
+			h.disk.definitions[e.Service.Name] = e.Definition
+		case daemon.Log:
+			if s.Trace != nil {
+				s.trace(h.id, "log: %s %v", e.Text, e.Args)
+			}
+		case rgmanager.Note:
+			if s.Trace != nil {
+				s.trace(h.id, "note: %s", e.Text)
+			}
+		case daemon.End:
+			p.end(e.Err)
+			return
+		}
+	}
+	s.stepped(p, effects)
+}
+
+// end is the end of cmand's Run: unless it left, it destroys its machines. In
+// both cases it leaves the ring in order; systemd starts it again if it failed.
+func (p *process) end(err error) {
+	h, s := p.h, p.h.s
+	s.trace(h.id, "cmand ends: %v", err)
+	left := errors.Is(err, daemon.ErrLeft)
+	if left {
+		h.disk.mark, h.mark = false, false
+	} else {
+		for _, o := range p.tasks {
+			o.cancel()
+		}
+		for i := range p.core.Conf().Services {
+			h.hypervisor().Destroy(context.Background(), p.core.Conf().Services[i].Name)
+		}
+		s.after(between(h.rng, 1000, 2000), h.spawn)
+	}
+	p.die(cluster.LeftCleanly)
+	h.leaveRing()
+}
+
+// die takes p out of the world.
+func (p *process) die(why cluster.Reason) {
+	h := p.h
+	p.dead = true
+	h.s.gone[p.member()] = why
+	if len(h.unsent) > 0 { // answers among it are lost
+		for _, m := range h.machines {
+			m.asked = 0
+		}
+	}
+	h.proc, h.unsent = nil, nil
+	p.inbox = nil
+	for _, o := range p.tasks {
+		o.orphan()
+	}
+	h.regroup()
+}
+
+// wish is a request that waits for its answer.
+type wish struct {
+	verb, service string
+	target        cluster.NodeID
+	at            int64
+	answered      bool
+}
+
+// request has an administrator ask a host's cmand for something.
+func (s *Sim) request(h *host, verb, service string, target cluster.NodeID, byDomain bool) {
+	s.ask(h, &wish{verb: verb, service: service, target: target}, func(id string) rgmanager.Event {
+		return rgmanager.Request{ID: id, From: h.id, At: s.time().UnixMilli(), By: "root", Verb: verb, Service: service,
+			Target: target, ByDomain: byDomain}
+	})
+}
+
+func (s *Sim) ask(h *host, w *wish, event func(id string) rgmanager.Event) {
+	p := h.proc
+	if p == nil {
+		return
+	}
+	s.wished(w)
+	p.input(func() []daemon.Effect {
+		id, effects, ok := p.core.Request(s.time(), event)
+		if ok {
+			w.at = s.now
+			p.asked[id] = w
+		}
+		return effects
+	})
+}

@@ -1,0 +1,311 @@
+package simulate
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+
+	"fangnetz/internal/cluster"
+	"fangnetz/internal/daemon"
+	"fangnetz/internal/rgmanager"
+	"fangnetz/internal/scenario"
+)
+
+// Schedule is all that happens to one cluster, and when. The seed decides on
+// what is left to chance: how long things take.
+type Schedule struct {
+	Seed     uint64
+	Commands []Command
+	settings settings
+}
+
+// Command is a scenario's command at a time, milliseconds after the beginning.
+type Command struct {
+	At int64
+	scenario.Command
+}
+
+func (c Command) String() string { return fmt.Sprintf("%d %s", c.At, c.Command) }
+
+// universe are all machines that there may be.
+var universe = []string{"a", "b", "c", "d"}
+
+func nodeName(id cluster.NodeID) string { return "node" + id.String() }
+
+// New makes up a schedule.
+func New(seed uint64) *Schedule {
+	r := rand.New(rand.NewPCG(seed, 1<<32))
+	p := &Schedule{Seed: seed, settings: randomSettings(r)}
+	at := int64(10_000)
+	if r.IntN(4) == 0 {
+		at = between(r, 0, 10_000)
+	}
+	g := generator{r, p.settings}
+	for range 1 + r.IntN(14) {
+		for _, line := range g.next() {
+			delay, text, _ := strings.Cut(line, " ")
+			d, _ := strconv.ParseInt(delay, 10, 64)
+			c, err := scenario.Parse(text)
+			if err != nil {
+				panic(err) // a line of ours
+			}
+			p.Commands = append(p.Commands, Command{at + d, c})
+		}
+		if r.IntN(3) == 0 {
+			at += between(r, 0, 200)
+		} else {
+			at += between(r, 200, 12_000)
+		}
+	}
+	slices.SortStableFunc(p.Commands, func(a, b Command) int { return int(a.At - b.At) })
+	return p
+}
+
+// generator makes up what happens next.
+type generator struct {
+	r   *rand.Rand
+	set settings
+}
+
+func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
+
+func (g generator) node() string { return nodeName(cluster.NodeID(1 + g.r.IntN(g.set.nodes))) }
+
+func (g generator) service() string { return "vm:" + pick(g.r, g.set.services...).name }
+
+// next returns one to three lines: a delay, and a command.
+func (g generator) next() []string {
+	r, n, svc := g.r, g.node(), g.service()
+	soon := func(lo, hi int64) int64 { return between(r, lo, hi) }
+	fuse := ""
+	if r.IntN(2) == 0 {
+		fuse = fmt.Sprintf(" after %d", 1+r.IntN(25))
+	}
+	switch r.IntN(32) {
+	case 0, 1, 2:
+		return []string{"0 down " + n + fuse, fmt.Sprintf("%d up %s", soon(3000, 60000), n)}
+	case 3:
+		return []string{"0 down " + n, "1 wipe " + n, fmt.Sprintf("%d up %s", soon(3000, 60000), n)}
+	case 4, 5, 6:
+		return []string{"0 killed " + n + fuse, fmt.Sprintf("%d up %s", soon(500, 25000), n)}
+	case 7, 8, 9:
+		var side []string
+		for id := range g.set.nodes {
+			if r.IntN(2) == 0 {
+				side = append(side, nodeName(cluster.NodeID(id+1)))
+			}
+		}
+		if len(side) == 0 {
+			side = []string{n}
+		}
+		cut := "0 cut " + strings.Join(side, " ")
+		if r.IntN(4) == 0 {
+			return []string{cut}
+		}
+		return []string{cut, fmt.Sprintf("%d heal", soon(100, 40000))}
+	case 10:
+		return []string{"0 ring " + n}
+	case 11:
+		return []string{"0 lose " + n}
+	case 12:
+		return []string{fmt.Sprintf("0 stall %s %d", n, soon(500, 30000))}
+	case 13, 14:
+		return []string{fmt.Sprintf("0 mute %s %d", n, soon(1000, 60000))}
+	case 15, 16:
+		what := pick(r, "start", "stop", "migrate", "migrate")
+		return []string{fmt.Sprintf("0 fails %s %s %s %s", what, svc, n, pick(r, failures...)),
+			fmt.Sprintf("%d works %s %s %s", soon(5000, 60000), what, svc, n)}
+	case 17, 18:
+		return []string{"0 agent " + n + " " + pick(r, agents...), fmt.Sprintf("%d agent %s works", soon(5000, 60000), n)}
+	case 19:
+		return []string{"0 crash " + svc}
+	case 20:
+		return []string{pick(r, "0 running ", "0 moved ") + svc + " " + n}
+	case 21:
+		return []string{"0 leave " + n, fmt.Sprintf("%d up %s", soon(3000, 60000), n)}
+	case 22, 23:
+		var list []string
+		for _, name := range universe {
+			if r.IntN(2) == 0 {
+				list = append(list, "vm:"+name)
+			}
+		}
+		lines := []string{"0 update at " + n + " " + strings.Join(list, " ")}
+		if r.IntN(4) == 0 {
+			lines = append([]string{"0 fails stage vm: " + g.node() + " cleanly"}, lines...)
+		}
+		return lines
+	case 24:
+		return []string{"0 acknowledge " + n + " at " + g.node()}
+	case 25:
+		return []string{pick(r, "0 lock", "0 unlock", "0 drain", "0 undrain") + " at " + n}
+	}
+	line := "0 " + pick(r, "enable", "enable", "disable", "stop", "restart", "relocate", "migrate", "migrate", "migrate",
+		"freeze", "unfreeze", "convalesce") + " " + svc
+	if f := strings.Fields(line)[1]; f == "migrate" || (f == "enable" || f == "relocate") && r.IntN(2) == 0 {
+		line += " on " + g.node()
+	}
+	return []string{line + " at " + n}
+}
+
+// do plays one command.
+func (s *Sim) do(c scenario.Command) {
+	s.trace(0, "---- %s", c)
+	var nodes []*host
+	var rest []string
+	svc, at, target, number := "", s.hosts[0], cluster.NodeID(0), 0
+	for i := 0; i < len(c.Args); i++ {
+		w := c.Args[i]
+		switch {
+		case (w == "at" || w == "on" || w == "to") && i+1 < len(c.Args):
+			i++
+			h := s.named(c.Args[i])
+			if w == "at" && h != nil {
+				at = h
+			} else if h != nil {
+				target = h.id
+			}
+		case s.named(w) != nil:
+			nodes = append(nodes, s.named(w))
+		case strings.HasPrefix(w, "vm:"):
+			svc = w
+			rest = append(rest, w)
+		default:
+			number, _ = strconv.Atoi(w)
+			rest = append(rest, w)
+		}
+	}
+	for _, h := range nodes {
+		switch c.Verb {
+		case "down", "killed":
+			if p := h.proc; number > 0 && p != nil {
+				p.fuse, p.cut = number, c.Verb == "down"
+			} else if c.Verb == "down" {
+				h.off()
+			} else {
+				h.kill()
+			}
+		case "up":
+			h.on()
+		case "wipe":
+			if !h.powered {
+				h.wipe(s.inForce[1])
+				s.wanted["wipe"] = true
+			}
+		case "cut":
+			h.group = 1
+			s.split = s.split || s.set.twoNode
+		case "ring":
+			s.tear(h)
+		case "lose":
+			if p := h.proc; p != nil {
+				p.input(func() []daemon.Effect { return []daemon.Effect{daemon.End{Err: errLost}} })
+				h.leaveRing()
+			}
+		case "stall":
+			if h.proc != nil {
+				h.proc.stall(s.now + int64(number))
+			}
+		case "mute":
+			h.mutedUntil = s.now + int64(number)
+		case "fails":
+			h.fails[rest[0]+" "+strings.TrimPrefix(svc, "vm:")] = rest[len(rest)-1]
+		case "works":
+			delete(h.fails, rest[0]+" "+strings.TrimPrefix(svc, "vm:"))
+		case "agent":
+			if h.agent = rest[0]; h.agent == "works" {
+				h.agent = ""
+			}
+		case "running", "moved":
+			s.meddle(h, c.Verb, machineOf(svc))
+		case "leave":
+			if p := h.proc; p != nil {
+				p.input(func() []daemon.Effect { return p.core.Leave(s.time()) })
+			}
+		case "acknowledge":
+			h.off() // he has made sure
+			id := h.id
+			s.ask(at, &wish{verb: c.Verb}, func(req string) rgmanager.Event {
+				return rgmanager.Acknowledged{ID: req, From: at.id, At: s.time().UnixMilli(), By: "root", Node: id}
+			})
+		}
+	}
+	switch c.Verb {
+	case "cut":
+		s.topology()
+	case "heal":
+		for _, h := range s.hosts {
+			h.group = 0
+		}
+		s.topology()
+	case "crash":
+		for _, h := range s.hosts {
+			h.vanish(machineOf(svc), "crashed")
+		}
+	case "update":
+		s.update(at, rest)
+	case "drain", "undrain":
+		s.request(at, c.Verb, "", at.id, false)
+	case "enable", "disable", "stop", "restart", "relocate", "migrate", "freeze", "unfreeze", "convalesce", "lock", "unlock":
+		s.request(at, c.Verb, svc, target, false)
+	}
+}
+
+func (s *Sim) named(word string) *host {
+	id, err := strconv.Atoi(strings.TrimPrefix(word, "node"))
+	if err != nil || !strings.HasPrefix(word, "node") {
+		return nil
+	}
+	return s.host(cluster.NodeID(id))
+}
+
+// meddle starts or moves a machine as virsh does.
+func (s *Sim) meddle(h *host, verb, name string) {
+	if !h.powered {
+		return
+	}
+	s.tampered[name] = true
+	for _, o := range s.hosts {
+		if o.machines[name] != nil && (verb == "moved" || o == h) {
+			if o == h {
+				return
+			}
+			o.finish(name)
+			h.disk.defined[name] = true
+		}
+	}
+	if verb == "moved" || h.disk.defined[name] {
+		h.disk.defined[name] = true
+		h.begin(name, true)
+		if p := h.proc; p != nil && h.rng.IntN(4) > 0 {
+			p.changed(h.hypervisor().machine(name))
+		}
+	}
+}
+
+// update has an administrator push a cluster.conf with other services.
+func (s *Sim) update(at *host, services []string) {
+	if at.proc == nil {
+		return
+	}
+	next := s.set
+	next.version = at.proc.core.Conf().Version + 1
+	next.services = nil
+	for _, name := range services {
+		name = machineOf(name)
+		i := slices.IndexFunc(s.set.services, func(o service) bool { return o.name == name })
+		if i >= 0 {
+			next.services = append(next.services, s.set.services[i])
+		} else {
+			next.services = append(next.services, service{name: name, autostart: true})
+		}
+	}
+	clear(s.frozen)
+	clear(s.disabled)
+	text := next.text()
+	s.ask(at, &wish{verb: "update"}, func(id string) rgmanager.Event {
+		return rgmanager.Proposed{ID: id, From: at.id, At: s.time().UnixMilli(), By: "root", Text: text}
+	})
+}
