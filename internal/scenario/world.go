@@ -172,7 +172,7 @@ func (w *World) check() {
 		if len(ids) > 1 && !w.twice[name] && !w.m.Moving(name) {
 			w.broken = fmt.Errorf("%s runs on %v at once", name, ids)
 		}
-		if !w.formed || !slices.Contains(w.m.Names(), name) {
+		if _, known := w.m.Record(name); !known || !w.formed {
 			continue
 		}
 		may := w.m.MayRunOn(name)
