@@ -316,6 +316,7 @@ func (c *Core) reset() {
 		tasks[0].void = true
 		c.work[key] = tasks[:1]
 	}
+	c.queue(c.task(rgmanager.Stage{On: c.local}, configKey)) // an update may have come to nothing meanwhile
 	for op, t := range c.fencing {
 		t.void = true
 		c.do(Cancel{t})

@@ -204,8 +204,8 @@ func (p *process) die(why cluster.Reason) {
 	h := p.h
 	p.dead = true
 	h.s.gone[p.member()] = why
-	if len(h.unsent) > 0 { // answers among it are lost
-		for _, m := range h.machines {
+	for _, m := range h.machines {
+		if m.asked > h.s.now-100 { // the answer may be lost
 			m.asked = 0
 		}
 	}
