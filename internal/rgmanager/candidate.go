@@ -68,7 +68,7 @@ func (m *Machine) why(name string, c *conf.Service, s *service, chosen cluster.N
 		switch sc, reason := m.suits(name, c, s, id, online); {
 		case reason != "":
 			others = append(others, m.nodeName(id)+": "+reason)
-		case !m.free(startSlot, id):
+		case !m.hasSlot(startSlot, id):
 			others = append(others, m.nodeName(id)+": starts enough already")
 		case sc == best && id < chosen:
 			others = append(others, m.nodeName(id)+": failed or left out")

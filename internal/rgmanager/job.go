@@ -135,7 +135,7 @@ func (m *Machine) stopOn(name string, s *service, id cluster.NodeID, st cluster.
 		s.Owner, s.LastOwner = 0, id
 	}
 	s.Job.On = id
-	if !m.free(stopSlot, id) {
+	if !m.hasSlot(stopSlot, id) {
 		s.Job.Phase, s.Job.Then = queued, stopping
 		m.hold(name, s, stopSlot, id)
 		return
@@ -165,7 +165,7 @@ func (m *Machine) done(ev Done) {
 }
 
 func (m *Machine) jobDone(name string, c *conf.Service, s *service, ev Done) {
-	m.taken = nil // a slot becomes free
+	m.freeSlot()
 	j := s.Job
 	if ev.Error != "" {
 		j.because("%s on %s failed: %s", j.Phase, m.nodeName(j.On), ev.Error)
@@ -260,7 +260,8 @@ func (m *Machine) finish(name string, c *conf.Service, s *service, r cluster.Res
 	}
 	m.answer(j.Request, r, s.Owner)
 	m.recordJob(name, j, r, s.Owner)
-	s.Job, m.taken = nil, nil
+	s.Job = nil
+	m.freeSlot()
 	if j.Request != nil && j.From != s.Owner {
 		s.Drained = 0 // somebody chose another place for it
 	}
@@ -291,7 +292,8 @@ func (m *Machine) abandon(name string, s *service, r cluster.Result) {
 	s.Held = nil
 	if j := s.Job; j != nil {
 		m.answer(j.Request, r, 0)
-		s.Job, m.taken = nil, nil
+		s.Job = nil
+		m.freeSlot()
 		m.recordJob(name, j, r, 0)
 	}
 	for i := range queue {

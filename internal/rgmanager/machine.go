@@ -21,6 +21,7 @@ type Machine struct {
 	ranked    []entry        // the same, the lowest priority number first
 	place     map[string]int // in order, by full name
 	taken     taken          // slots in use; nil: to be counted
+	freed     bool           // in this step: what is queued may find a slot
 	actions   []Action
 	finds     map[cluster.NodeID]int // in actions: the Find for a node
 }
@@ -145,7 +146,7 @@ func (m *Machine) Conf() *conf.Config { return m.conf }
 // returns what is to be done, in order. An event that makes no sense now is
 // dropped.
 func (m *Machine) Step(ev Event) []Action {
-	m.actions, m.finds, m.taken = nil, nil, nil
+	m.actions, m.finds, m.taken, m.freed = nil, nil, nil, false
 	switch ev := ev.(type) {
 	case Membership:
 		m.membership(ev)

@@ -13,6 +13,7 @@ import (
 // come back between two views.
 func (m *Machine) membership(ev Membership) {
 	wasQuorate := m.Quorate
+	m.freeSlot() // what waits for a node that is gone must learn that
 	m.Ring, m.Quorate = ev.Ring, ev.Quorate
 	here := map[cluster.NodeID]string{}
 	for _, member := range ev.Members {

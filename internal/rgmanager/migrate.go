@@ -12,7 +12,7 @@ import (
 func (m *Machine) migrateOn(name string, c *conf.Service, s *service) {
 	j := s.Job
 	j.On = s.Owner
-	if !m.free(moveSlot, j.On) || !m.free(moveSlot, j.Prefer) {
+	if !m.hasSlot(moveSlot, j.On) || !m.hasSlot(moveSlot, j.Prefer) {
 		j.Phase, j.Then = queued, migrating
 		m.hold(name, s, moveSlot, j.On, j.Prefer)
 		return
@@ -69,7 +69,7 @@ const settleRounds = 10
 // the machine runs.
 func (m *Machine) settle(name string, c *conf.Service, s *service) {
 	j := s.Job
-	m.taken = nil
+	m.freeSlot()
 	source := j.On
 	sure := len(j.Unsure) == 0 || len(j.FoundOn) == 1 && j.FoundOn.Has(source)
 	if j.Rounds++; (!sure || len(j.FoundOn) > 1) && j.Rounds < settleRounds {

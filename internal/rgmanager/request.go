@@ -253,11 +253,7 @@ func (m *Machine) planMigrate(r Request, c *conf.Service, s *service) (*job, clu
 		return nil, cluster.DependencyRule
 	case s.Owner == r.Target && s.State == cluster.Started:
 		return nil, cluster.Success
-	case s.Owner == 0 && (s.State == cluster.Stopped || s.State == cluster.Disabled):
-		return nil, cluster.TryAgain // the original asked the target, which is not the owner either
-	case s.State == cluster.Failed || s.State == cluster.Uninitialized:
-		return nil, cluster.Failure
-	case s.State != cluster.Started:
+	case s.State != cluster.Started: // without an owner the original asked the target, which is not it either
 		return nil, cluster.TryAgain
 	case s.Flags&cluster.Frozen != 0:
 		return nil, cluster.FrozenService

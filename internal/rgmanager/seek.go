@@ -10,7 +10,7 @@ import (
 func (m *Machine) startOn(name string, s *service, id cluster.NodeID) {
 	j := s.Job
 	j.On = id
-	if !m.free(startSlot, id) {
+	if !m.hasSlot(startSlot, id) {
 		j.Phase, j.Then = queued, finding
 		m.hold(name, s, startSlot, id)
 		return

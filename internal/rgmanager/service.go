@@ -133,12 +133,28 @@ func (m *Machine) rival(name string, c *conf.Service, id cluster.NodeID) string 
 		return ""
 	}
 	for _, e := range m.order {
-		if o := e.s; o != nil && o.Owner == id && (o.State == cluster.Started || o.State == cluster.Starting) &&
-			(c.Exclusive > 0 || e.conf.Exclusive > 0) && e.name != name {
+		if o := e.s; o != nil && e.name != name && (c.Exclusive > 0 || e.conf.Exclusive > 0) &&
+			(o.Owner == id && (o.State == cluster.Started || o.State == cluster.Starting) || o.bound(id)) {
 			return e.name
 		}
 	}
 	return ""
+}
+
+// bound reports whether the service is about to be started on a node, or on its
+// way there.
+func (s *service) bound(id cluster.NodeID) bool {
+	j := s.Job
+	if j == nil {
+		return false
+	}
+	switch j.Phase {
+	case finding:
+		return j.On == id && j.Kind != look
+	case migrating, settling:
+		return j.Prefer == id
+	}
+	return false
 }
 
 // dependencyMet reports whether what a service depends on is started; what
@@ -232,7 +248,7 @@ func (m *Machine) consider(name string, c *conf.Service, s *service, online clus
 		return
 	}
 	for _, id := range ids {
-		if m.free(startSlot, id) {
+		if m.hasSlot(startSlot, id) {
 			m.begin(name, c, s, &job{Kind: start, Home: id, Why: m.why(name, c, s, id, online)})
 			return
 		}

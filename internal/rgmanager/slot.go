@@ -28,9 +28,9 @@ func (t taken) take(k slot, id cluster.NodeID) {
 	t[id][k]++
 }
 
-// free reports whether a node has a slot left. One that is gone always has:
+// hasSlot reports whether a node has a slot left. One that is gone always has:
 // what waits for it must learn that.
-func (m *Machine) free(k slot, id cluster.NodeID) bool {
+func (m *Machine) hasSlot(k slot, id cluster.NodeID) bool {
 	if n := m.Nodes[id]; n != nil && n.Up && !n.Ready {
 		return false // it would not hear of it, or not know what became of it
 	}
@@ -46,6 +46,9 @@ func (m *Machine) free(k slot, id cluster.NodeID) bool {
 	use := m.taken[id]
 	return use == nil || use[k] < limit
 }
+
+// freeSlot says that a job has given up its slot.
+func (m *Machine) freeSlot() { m.taken, m.freed = nil, true }
 
 // take counts the slots that a job holds.
 func (m *Machine) take(j *job) {
@@ -92,7 +95,7 @@ type held struct {
 // admit goes on with what waits, the lowest priority number first, as far as
 // there are slots.
 func (m *Machine) admit() {
-	if len(m.Queued) == 0 || !m.Quorate {
+	if len(m.Queued) == 0 || !m.Quorate || !m.freed {
 		return
 	}
 	for _, name := range slices.Clone(m.Queued) {
@@ -101,7 +104,7 @@ func (m *Machine) admit() {
 			m.unqueue(name)
 			continue
 		}
-		free := func(id cluster.NodeID) bool { return m.free(s.Held.Slot, id) }
+		free := func(id cluster.NodeID) bool { return m.hasSlot(s.Held.Slot, id) }
 		if s.Held.Slot == moveSlot && !all(s.Held.On, free) || !slices.ContainsFunc(s.Held.On, free) {
 			continue
 		}

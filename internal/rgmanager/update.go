@@ -156,6 +156,7 @@ func (m *Machine) reconfigure(text string) {
 		return // checked when it was proposed
 	}
 	m.note(0, "notice", "Reconfiguring")
+	m.freeSlot() // the limits may have changed
 	for _, n := range m.conf.Nodes {
 		if m.Nodes[n.ID] == nil {
 			m.Nodes[n.ID] = &node{Clean: true} // new: it never ran anything of ours
