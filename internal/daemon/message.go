@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"bytes"
 	"encoding/json"
+	"strconv"
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
@@ -67,8 +69,10 @@ func (c *Codec) decode(data []byte) (*message, error) {
 		return c.known[&data[0]], nil
 	}
 	m := &message{}
-	if err := json.Unmarshal(data, m); err != nil {
-		return nil, err
+	if !m.beat(data) {
+		if err := json.Unmarshal(data, m); err != nil {
+			return nil, err
+		}
 	}
 	if m.Event != nil {
 		m.event, m.err = rgmanager.DecodeEvent(m.Event)
@@ -119,4 +123,16 @@ type resync struct{ Key string }
 type expel struct {
 	Node cluster.NodeID
 	Boot string // rgmanager.Machine.Boot
+}
+
+// beat reads a message that is nothing but a Beat, as most are, without the
+// cost of reading any JSON.
+func (m *message) beat(data []byte) bool {
+	text, ok := bytes.CutPrefix(data, []byte(`{"Beat":`))
+	text, end := bytes.CutSuffix(text, []byte("}"))
+	at, err := strconv.ParseInt(string(text), 10, 64)
+	if ok = ok && end && err == nil; ok {
+		m.Beat = at
+	}
+	return ok
 }

@@ -95,6 +95,9 @@ func (m *Machine) bringBack(name string, c *conf.Service, s *service, id cluster
 
 // drained answers those who wait for a node to be empty, or full again.
 func (m *Machine) drained() {
+	if !m.someone(func(n *node) bool { return n.Drain != nil }) {
+		return
+	}
 	for _, id := range m.nodeIDs() {
 		d := m.Nodes[id].Drain
 		if d == nil || m.moving(id) {

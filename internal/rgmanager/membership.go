@@ -320,6 +320,9 @@ func (m *Machine) leaving(ev Leaving) {
 
 // depart goes on with every node that is leaving.
 func (m *Machine) depart() {
+	if !m.someone(func(n *node) bool { return n.Leaving && !n.Departed }) {
+		return
+	}
 	for _, id := range m.nodeIDs() {
 		n := m.Nodes[id]
 		if !n.Up || !n.Leaving || n.Departed {
@@ -339,6 +342,16 @@ func (m *Machine) depart() {
 			m.wait(3*time.Second, "depart", id)
 		}
 	}
+}
+
+// someone reports whether is holds for a node. It saves the sorting of all.
+func (m *Machine) someone(is func(*node) bool) bool {
+	for _, n := range m.Nodes {
+		if is(n) {
+			return true
+		}
+	}
+	return false
 }
 
 // departAgain looks for what may run on a node that is leaving.
