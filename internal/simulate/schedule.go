@@ -267,6 +267,7 @@ func (s *Sim) meddle(h *host, verb, name string) {
 		return
 	}
 	s.tampered[name] = true
+	delete(s.disabled, "vm:"+name)
 	for _, o := range s.hosts {
 		if o.machines[name] != nil && (verb == "moved" || o == h) {
 			if o == h {
