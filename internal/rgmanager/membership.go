@@ -266,6 +266,7 @@ func (m *Machine) probed(ev Probed) {
 	}
 	cameUp := !n.Ready
 	n.Ready = true
+	m.freeSlot() // what waited for this answer
 	m.inOrder(func(name string, c *conf.Service, s *service) {
 		if s.LastOp.N > ev.Op.N {
 			return
