@@ -112,7 +112,7 @@ func (s *Sim) told(o *op, end rgmanager.Event) {
 	}
 	for i, q := range o.task.Action.(rgmanager.Find).Services {
 		if m := o.p.h.machines[machineOf(q.Service)]; m != nil && f.Services[i].Error == "" {
-			m.asked = s.now
+			m.asked = o.at
 		}
 	}
 }

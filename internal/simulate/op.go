@@ -14,7 +14,8 @@ import (
 type op struct {
 	p     *process
 	task  *daemon.Task
-	taken bool // effect
+	taken bool  // effect
+	at    int64 // when
 }
 
 func (p *process) begin(t *daemon.Task) {
@@ -78,7 +79,7 @@ func (o *op) effect() {
 // perform has the hands carry the task out, now.
 func (o *op) perform(ctx context.Context) rgmanager.Event {
 	h := o.p.h
-	o.taken = true
+	o.taken, o.at = true, o.p.h.s.now
 	if h.s.Trace != nil {
 		h.s.trace(h.id, "does: %s", o.task.Action)
 	}
