@@ -198,7 +198,12 @@ func (s *Sim) settle() {
 			h.on()
 		}
 	}
-	at := s.hosts[len(s.hosts)-1]
+	at := s.hosts[0]
+	for _, h := range s.hosts {
+		if h.proc != nil && h.proc.core.InStep() {
+			at = h
+		}
+	}
 	for _, h := range s.hosts {
 		s.request(at, "undrain", "", h.id, false)
 	}
