@@ -287,6 +287,7 @@ func (s *Sim) whole(m *rgmanager.Machine) {
 	if len(st.Fencing) > 0 {
 		s.fail("I10", "node %d is still to be fenced: %s", st.Fencing[0].Node, st.Fencing[0].LastError)
 	}
+	doubled := slices.ContainsFunc(st.Services, func(svc cluster.Service) bool { return len(svc.Seen) > 0 })
 	for _, svc := range st.Services {
 		c, name := m.Conf().Service(svc.Name), machineOf(svc.Name)
 		var on cluster.NodeIDs
@@ -306,7 +307,7 @@ func (s *Sim) whole(m *rgmanager.Machine) {
 		case svc.State == cluster.Started:
 		case len(on) > 0 && !troubled:
 			s.fail("I10", "%s is shown as %s and runs on %v", svc.Name, svc.State, on)
-		case svc.State == cluster.Stopped && (depends >= 0 || s.set.exclusive()):
+		case svc.State == cluster.Stopped && (depends >= 0 || s.set.exclusive() || doubled): // with a double a node cannot leave, nor come back
 		case svc.State == cluster.Disabled && (s.wanted["disable "+svc.Name] || !c.Autostart || strings.Contains(c.Recovery, "disable") || s.wanted["update "]):
 		case svc.State == cluster.Failed && (troubled || s.wanted["relocate "+svc.Name]):
 		default:
