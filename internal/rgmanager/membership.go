@@ -289,6 +289,13 @@ func (m *Machine) settled(name string, c *conf.Service, s *service, id cluster.N
 	switch {
 	case s.Job != nil && s.Job.On == id && s.Job.Phase != queued:
 		m.resumeJob(name, c, s, runs)
+	case runs && s.State == cluster.Disabled && s.Job == nil:
+		if s.MayRun.Has(id) && s.Flags&cluster.Frozen == 0 { // it was disabled while the node was away
+			m.begin(name, c, s, &job{Kind: disable, Home: id, Why: "it is disabled, and still runs on " + m.nodeName(id)})
+			return
+		}
+		s.MayRun = s.MayRun.With(id)
+		m.note(id, "warning", "%s is disabled, but runs here", name) // an administrator's own affair
 	case runs:
 		s.MayRun = s.MayRun.With(id)
 		if s.Job == nil && s.Owner != id && len(s.MayRun) == 1 && s.State != cluster.Failed {
