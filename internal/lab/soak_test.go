@@ -157,15 +157,20 @@ func (s *soak) watchProcesses(ctx context.Context) {
 	}
 }
 
-// calm waits until all hosts are members, agree, and run what they say they run.
+// calm waits until all hosts are members, agree, and run what they say they
+// run, for a second: a machine may be about to go home.
 func (s *soak) calm() {
 	s.t.Helper()
-	began, helped := time.Now(), time.Now()
+	began, helped, well := time.Now(), time.Now(), time.Time{}
 	for {
 		why := s.restless(began)
+		if why != "" || well.IsZero() {
+			well = time.Now()
+		}
 		switch {
 		case s.t.Failed():
 			return
+		case why == "" && time.Since(well) < time.Second:
 		case why == "":
 			s.say("calm after %s", time.Since(began).Round(100*time.Millisecond))
 			s.checkNeverTwice()
