@@ -12,6 +12,11 @@ import (
 func (m *Machine) migrateOn(name string, c *conf.Service, s *service) {
 	j := s.Job
 	j.On = s.Owner
+	if others := s.MayRun.Without(s.Owner); len(others) > 0 { // seen there, while the owner could not tell
+		j.because("it may run on %s too", m.names(others))
+		m.finish(name, c, s, cluster.Failure)
+		return
+	}
 	if !m.hasSlot(moveSlot, j.On) || !m.hasSlot(moveSlot, j.Prefer) {
 		j.Phase, j.Then = queued, migrating
 		m.hold(name, s, moveSlot, j.On, j.Prefer)
