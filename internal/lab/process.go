@@ -76,10 +76,12 @@ func (h *Host) Signal(sig syscall.Signal, match func(Process) bool) int {
 	return len(found)
 }
 
-// lives reports whether any thread of the process is left but a zombie.
+// lives reports whether any thread of the process is left but a zombie: until
+// then it may hold files, its memory long gone.
 func (p Process) lives() bool {
 	dir := filepath.Join("/proc", strconv.Itoa(p.pid))
 	threads, _ := os.ReadDir(filepath.Join(dir, "task"))
-	command, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
-	return len(threads) > 1 || len(command) > 0
+	stat, err := os.ReadFile(filepath.Join(dir, "stat")) // pid (name) state ...
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return err == nil && (len(threads) > 1 || !strings.HasPrefix(state, "Z"))
 }
