@@ -131,7 +131,7 @@ func (r *replica) receive(m cluster.Message) {
 	case msg.Hello != nil:
 		if r.round != nil && msg.Hello.Key == r.round.key && r.view.Members.Has(m.From) {
 			r.round.hellos[m.From] = *msg.Hello
-			if len(r.round.hellos) == len(r.view.Members) {
+			if len(r.round.hellos) == len(r.view.Members) && !r.expecting() {
 				r.conclude()
 			}
 		}

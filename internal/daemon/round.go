@@ -26,6 +26,19 @@ func (r *replica) overdue(key string) output {
 	return r.out
 }
 
+// expecting reports whether the cluster is just forming, and there are nodes
+// in the ring whose cmand is not here yet: one of them may have a newer
+// cluster.conf, which was acknowledged before all cmands died. They have as
+// long as a round may last.
+func (r *replica) expecting() bool {
+	for _, h := range r.round.hellos {
+		if !h.Blank {
+			return false
+		}
+	}
+	return len(r.view.Online) > len(r.view.Members)
+}
+
 // inRound returns the key of the round that is going on; empty: none.
 func (r *replica) inRound() string {
 	if r.round == nil {

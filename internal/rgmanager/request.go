@@ -276,6 +276,11 @@ func (m *Machine) planStop(r Request, s *service) (*job, cluster.Result) {
 		return nil, cluster.Failure
 	case on == 0 && s.LastOwner != 0 && s.MayRun.Has(s.LastOwner):
 		on = s.LastOwner // ours: a failed service is stopped where it is
+	case on == 0 && len(s.MayRun) > 0 && s.State != cluster.Disabled: // where nobody has looked yet
+		if blocked := m.blockers(s, 0); len(blocked) > 0 && s.State != cluster.Failed {
+			return nil, m.whyBlocked(blocked)
+		}
+		on = s.MayRun[0]
 	case on == 0:
 		on = r.From
 	}

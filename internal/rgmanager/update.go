@@ -1,6 +1,7 @@
 package rgmanager
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -54,9 +55,56 @@ func (m *Machine) proposed(ev Proposed) {
 			Problem: "Proposed updated config file does not have greater version number."})
 		return
 	}
+	if problem := m.unfit(c); problem != "" {
+		refuse(cluster.Failure, problem)
+		return
+	}
 	m.Update = &update{ID: ev.ID, From: ev.From, By: ev.By, Began: m.Now, Text: ev.Text, Version: c.Version, Old: m.conf.Version,
 		Errors: map[cluster.NodeID]string{}}
 	m.updatePhase(func(op Op, id cluster.NodeID) Action { return Stage{Op: op, On: id, Text: ev.Text} })
+}
+
+// unfit says why a configuration cannot come into force as things stand; empty:
+// it can. A node that is removed must be known to run nothing, for nobody could
+// fence it any more; and the members must keep their quorum.
+func (m *Machine) unfit(c *conf.Config) string {
+	var online cluster.NodeIDs
+	for _, id := range m.nodeIDs() {
+		n := m.Nodes[id]
+		switch {
+		case m.conf.NodeByID(id) == nil || c.NodeByID(id) != nil:
+		case n.Up:
+			return fmt.Sprintf("Node %s is a member: stop its cmand before it is removed.", m.nodeName(id))
+		case !n.Clean:
+			return fmt.Sprintf("Node %s is neither a member nor known to be off: it cannot be removed before it is fenced.", m.nodeName(id))
+		}
+		if n.Online {
+			online = online.With(id)
+		}
+	}
+	if had, needed := votes(m.conf, online); had < needed {
+		return "" // quorate by other means: the arithmetic says nothing
+	}
+	if has, needed := votes(c, online); has < needed {
+		return fmt.Sprintf("With this file %d of the votes are here and %d are needed: the cluster would lose its quorum and stop all services.", has, needed)
+	}
+	return ""
+}
+
+// votes counts the votes of some nodes, and those that a quorum needs (cman,
+// "Quorum arithmetic").
+func votes(c *conf.Config, online cluster.NodeIDs) (has, needed int) {
+	sum := 0
+	for _, n := range c.Nodes {
+		sum += n.Votes
+		if online.Has(n.ID) {
+			has += n.Votes
+		}
+	}
+	if c.TwoNode {
+		return has, 1
+	}
+	return has, cmp.Or(c.ExpectedVotes, sum)/2 + 1
 }
 
 // updatePhase gives every member its part of the next phase.

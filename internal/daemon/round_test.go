@@ -1,0 +1,58 @@
+package daemon
+
+import (
+	"encoding/json"
+	"testing"
+
+	"fangnetz/internal/cluster"
+)
+
+// TestFormingWaitsForTheRing has all cmands die after one of them alone had put
+// a new configuration in force: the first that is back waits for the others,
+// as long as a round may last.
+func TestFormingWaitsForTheRing(t *testing.T) {
+	const older = `<cluster name="a" config_version="1"><clusternodes><clusternode name="n1" nodeid="1"/><clusternode name="n2" nodeid="2"/></clusternodes></cluster>`
+	const newer = `<cluster name="a" config_version="2"><clusternodes><clusternode name="n1" nodeid="1"/><clusternode name="n2" nodeid="2"/></clusternodes></cluster>`
+	ring := cluster.RingID{Node: 1, Seq: 8}
+	view := func(members ...cluster.NodeID) cluster.Delivery {
+		v := &cluster.View{Ring: ring, Online: cluster.NodeIDs{1, 2}, Quorate: true}
+		for _, id := range members {
+			v.Members, v.Joined = v.Members.With(id), v.Joined.With(id)
+		}
+		return cluster.Delivery{View: v}
+	}
+	// said delivers what one replica has sent to some.
+	said := func(from cluster.NodeID, out output, to ...*replica) {
+		for _, m := range out.Send {
+			data, err := json.Marshal(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range to {
+				r.deliver(cluster.Delivery{Message: &cluster.Message{From: from, Data: data}})
+			}
+		}
+	}
+
+	one := newReplica(1, "boot1", older, false, nil)
+	said(1, one.deliver(view(1)), one)
+	if one.machine != nil {
+		t.Fatal("node 1 formed a cluster before node 2, which is in the ring, could say what it has")
+	}
+	two := newReplica(2, "boot2", newer, false, nil)
+	hello1, hello2 := one.deliver(view(1, 2)), two.deliver(view(1, 2))
+	said(1, hello1, one, two)
+	said(2, hello2, one, two)
+	for _, r := range []*replica{one, two} {
+		if r.machine == nil || r.machine.Conf().Version != 2 {
+			t.Errorf("node %d did not form the cluster with the newer configuration", r.local)
+		}
+	}
+
+	alone := newReplica(1, "boot1", older, false, nil)
+	said(1, alone.deliver(view(1)), alone)
+	said(1, alone.overdue(alone.inRound()), alone)
+	if alone.machine == nil {
+		t.Error("node 1 waits for a cmand that does not come")
+	}
+}
