@@ -17,11 +17,12 @@ import (
 type checks struct {
 	broken error // the first invariant that was broken
 
-	gone    map[member]cluster.Reason // how a life of a cmand ended
-	inForce map[int]string            // texts of cluster.conf, by version
-	digests map[moment]uint64         // of what the machines know
-	fences  []int64                   // when
-	split   bool                      // a two-node cluster was: each half has its own truth
+	gone     map[member]cluster.Reason // how a life of a cmand ended
+	inForce  map[int]string            // texts of cluster.conf, by version
+	digests  map[moment]uint64         // of what the machines know
+	fences   []int64                   // when
+	formedAt int64                     // when a cluster last formed anew, and forgot what was acknowledged
+	split    bool                      // a two-node cluster was: each half has its own truth
 
 	tampered map[string]bool  // machines that an administrator started or moved himself
 	stuck    map[string]bool  // machines whose stop failed, or that nobody could tell of
@@ -144,7 +145,7 @@ func (s *Sim) replied(p *process, r rgmanager.Reply) {
 	w.answered = true
 	s.trace(p.h.id, "answer to %s %s: %s", w.verb, w.service, r.Result)
 	const order = 45_000 // within that, requests may overtake each other
-	if lifted, ok := s.lifted[w.service]; r.Result == cluster.Success && (!ok || lifted < w.at-order) {
+	if lifted, ok := s.lifted[w.service]; r.Result == cluster.Success && (!ok || lifted < w.at-order) && w.at >= s.formedAt {
 		switch w.verb {
 		case "freeze":
 			s.frozen[w.service] = mark{p.core.Applied()}
@@ -179,6 +180,7 @@ func (s *Sim) stepped(p *process, effects []daemon.Effect) {
 				if ev.Quorate && !p.formed {
 					clear(s.frozen)
 					clear(s.disabled)
+					s.formedAt = s.now
 				}
 				p.formed = ev.Quorate
 			}
