@@ -75,7 +75,7 @@ func (g generator) node() string { return nodeName(cluster.NodeID(1 + g.r.IntN(g
 
 func (g generator) service() string { return "vm:" + pick(g.r, g.set.services...).name }
 
-// next returns one to three lines: a delay, and a command.
+// next returns a few lines, each of a delay and a command.
 func (g generator) next() []string {
 	r, n, svc := g.r, g.node(), g.service()
 	soon := func(lo, hi int64) int64 { return between(r, lo, hi) }
@@ -83,7 +83,7 @@ func (g generator) next() []string {
 	if r.IntN(2) == 0 {
 		fuse = fmt.Sprintf(" after %d", 1+r.IntN(25))
 	}
-	switch r.IntN(32) {
+	switch r.IntN(33) {
 	case 0, 1, 2:
 		return []string{"0 down " + n + fuse, fmt.Sprintf("%d up %s", soon(3000, 60000), n)}
 	case 3:
@@ -125,7 +125,7 @@ func (g generator) next() []string {
 		return []string{pick(r, "0 running ", "0 moved ") + svc + " " + n}
 	case 21:
 		return []string{"0 leave " + n, fmt.Sprintf("%d up %s", soon(3000, 60000), n)}
-	case 22, 23:
+	case 22, 32:
 		var list []string
 		for _, name := range universe {
 			if r.IntN(2) == 0 {
@@ -137,6 +137,11 @@ func (g generator) next() []string {
 			lines = append([]string{"0 fails stage vm: " + g.node() + " cleanly"}, lines...)
 		}
 		return lines
+	case 23:
+		to, after := g.node(), soon(3000, 10000) // the source goes with the news that it has arrived, and the target cannot tell
+		return []string{"0 migrate " + svc + " on " + to + " at " + n, fmt.Sprintf("%d stall %s 20000", soon(50, 300), n),
+			fmt.Sprintf("%d killed %s", after, to), fmt.Sprintf("%d down %s", after+soon(10, 3000), n),
+			fmt.Sprintf("%d up %s", after+soon(4000, 40000), to)}
 	case 24:
 		return []string{"0 acknowledge " + n + " at " + g.node()}
 	case 25:
