@@ -193,6 +193,12 @@ type hosts struct {
 	pid int // the target's init
 }
 
+// forgetAll leaves the source's libvirtd as it was: it serves all tests.
+const forgetAll = `for m in $(virsh -c qemu:///system -q list --all --name); do
+	virsh -c qemu:///system -q destroy $m 2>/dev/null
+	virsh -c qemu:///system -q undefine $m --managed-save 2>/dev/null
+done; true`
+
 // newHosts brings the target up, joined with the source.
 func newHosts(t testing.TB) *hosts {
 	t.Helper()
@@ -218,6 +224,7 @@ func newHosts(t testing.TB) *hosts {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cancel(); <-ended; exec.Command("ip", "link", "del", "vsource").Run() })
+	t.Cleanup(func() { sh(t, forgetAll) })
 	h.pid = cmd.Process.Pid
 	eventually(t, "target host", func() error { _, err := os.Stat(dir + "/target-up"); return err })
 	sh(t, `ip link add vsource type veth peer name vtarget netns %d && ip addr add %s/24 dev vsource && ip link set vsource up`, h.pid, sourceAddr)
