@@ -216,16 +216,22 @@ func (s *Sim) stepped(p *process, effects []daemon.Effect) {
 }
 
 // patrol looks now and then whether nodes without quorum have stopped what
-// they ran: I3. Those whose libvirtd or cmand does not work cannot.
+// they ran: I3. Those whose libvirtd or cmand does not work cannot. One that
+// lost quorum does so at once, when the members that are left have agreed on
+// that; only a cmand that came up without it takes its time.
 func (s *Sim) patrol() {
-	const bound = 60_000
 	for _, h := range s.hosts {
 		p := h.proc
+		bound := int64(60_000)
+		if p != nil && p.hadQuorum && s.now-p.viewAt > 13_000 {
+			bound = 28_000
+		}
 		if p == nil || p.core.Machine() == nil || p.quorate || s.now-p.quorateAt < bound || s.now-h.mutedUntil < bound || s.now-p.stalledUntil < bound {
 			continue
 		}
 		for _, name := range sorted(h.machines) {
-			if !s.tampered[name] && !s.stuck["vm:"+name] {
+			ours := p.core.Conf().Service("vm:"+name) != nil // else a frozen one was taken out of cluster.conf
+			if ours && !s.tampered[name] && !s.stuck["vm:"+name] {
 				s.fail("I3", "machine %s runs on node %d, which has no quorum for %d s", name, h.id, (s.now-p.quorateAt)/1000)
 			}
 		}

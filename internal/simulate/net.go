@@ -251,7 +251,8 @@ func (p *process) enter(c *change) {
 	p.members = c.members
 	p.input(func() []daemon.Effect {
 		s.trace(p.h.id, "view %s online %v members %v left %v quorate %v", v.Ring, v.Online, v.Members, v.Left, v.Quorate)
-		if p.quorate != v.Quorate {
+		if p.viewAt = s.now; p.quorate != v.Quorate {
+			p.hadQuorum = p.hadQuorum || p.quorate && p.core.InStep()
 			p.quorate, p.quorateAt = v.Quorate, s.now
 		}
 		p.ring, p.lives = v.Ring, 0

@@ -28,6 +28,8 @@ type process struct {
 	members   []member // of the view before
 	quorate   bool     // of that view
 	quorateAt int64    // since then
+	viewAt    int64    // when that was
+	hadQuorum bool     // and a machine, before
 	ring      cluster.RingID
 	lives     int    // of the members, in one number
 	formed    bool   // what the machine was told of that view
