@@ -124,6 +124,14 @@ func TestSeveralHypervisors(t *testing.T) {
 		}
 	}
 	seen := watch(t, h)
+	eventually(t, "both to be watched", func() error {
+		seen.mu.Lock()
+		defer seen.mu.Unlock()
+		if len(seen.list) < 2 {
+			return errors.New("one is watched")
+		}
+		return nil
+	})
 	if err := h.Start(t.Context(), vm("web"), definition); err != nil {
 		t.Fatal(err)
 	}

@@ -153,13 +153,20 @@ func (h *Host) save(ctx context.Context, c *conn, svc conf.Service, timeout time
 	case err = <-done:
 	case <-limited.Done():
 		err = fmt.Errorf("it took more than %v", timeout)
-		act(call, c, askTimeout, svc.Name, (*libvirt.Domain).AbortJob)
-		select {
-		case derr := <-done:
-			if derr == nil {
-				err = nil // too late to abort it
+		again := time.NewTicker(50 * time.Millisecond) // what has not begun yet cannot be aborted
+		defer again.Stop()
+		for late := time.After(askTimeout); late != nil; {
+			act(call, c, askTimeout, svc.Name, (*libvirt.Domain).AbortJob)
+			select {
+			case derr := <-done:
+				if derr == nil {
+					err = nil // too late to abort it
+				}
+				late = nil
+			case <-again.C:
+			case <-late:
+				late = nil
 			}
-		case <-time.After(askTimeout):
 		}
 	}
 	if err != nil {
