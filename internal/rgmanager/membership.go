@@ -72,11 +72,17 @@ func (m *Machine) membership(ev Membership) {
 	m.evaluate()
 }
 
-// busy reports whether an operation or a service of ours may be on the node,
-// frozen services left out: those stay when cmand leaves.
+// unmanaged reports whether a service is left alone wherever it may run, also
+// when cmand leaves: it is frozen, its stop failed, or it is disabled and an
+// administrator started it himself.
+func unmanaged(s *service) bool {
+	return s.Flags&cluster.Frozen != 0 || s.Job == nil && (s.State == cluster.Failed || s.State == cluster.Disabled)
+}
+
+// busy reports whether an operation or a service of ours may be on the node.
 func (m *Machine) busy(id cluster.NodeID) bool {
 	for _, s := range m.Services {
-		if s.MayRun.Has(id) && s.Flags&cluster.Frozen == 0 && s.State != cluster.Failed {
+		if s.MayRun.Has(id) && !unmanaged(s) {
 			return true
 		}
 	}
@@ -197,7 +203,7 @@ func (m *Machine) lose(id cluster.NodeID) {
 	case n.Clean:
 		m.note(0, "info", "State change: %s DOWN", m.nodeName(id))
 		m.inOrder(func(_ string, _ *conf.Service, s *service) {
-			if s.Flags&cluster.Frozen == 0 && s.State != cluster.Failed { // those run on without their cmand
+			if !unmanaged(s) { // else it may run on without its cmand
 				m.release(s, id)
 			}
 		})
@@ -378,7 +384,7 @@ func (m *Machine) departAgain(id cluster.NodeID) {
 func (m *Machine) unclear(id cluster.NodeID) []string {
 	var names []string
 	m.inOrder(func(name string, _ *conf.Service, s *service) {
-		if s.Job == nil && s.Owner != id && s.MayRun.Has(id) && s.State != cluster.Failed && s.Flags&cluster.Frozen == 0 && len(s.Seen) < 2 {
+		if s.Job == nil && s.Owner != id && s.MayRun.Has(id) && !unmanaged(s) && len(s.Seen) < 2 {
 			names = append(names, name)
 		}
 	})
