@@ -22,8 +22,8 @@ func (m *Machine) record(e cluster.Entry) {
 
 // recordJob adds a job that has ended.
 func (m *Machine) recordJob(name string, j *job, r cluster.Result, owner cluster.NodeID) {
-	if j.Kind == look && len(j.FoundOn) < 2 && owner == j.From {
-		return // as it should be
+	if j.Kind == look && (j.Known || len(j.FoundOn) < 2 && owner == j.From) {
+		return // nothing new
 	}
 	e := cluster.Entry{Began: j.Began, Service: name, What: j.what(), From: j.From, To: owner, Result: r, Reason: j.Why}
 	if j.Request != nil {

@@ -61,6 +61,7 @@ type job struct {
 	Asked   cluster.NodeIDs // finding, settling: who has not answered
 	FoundOn cluster.NodeIDs // finding, settling: who runs it
 	Unsure  cluster.NodeIDs // finding, settling: who could not tell
+	Known   bool            `json:",omitempty"` // look: the alarm was raised before
 	Rounds  int             // settling: how often they were asked
 }
 

@@ -1,6 +1,7 @@
 package rgmanager
 
 import (
+	"slices"
 	"strings"
 
 	"fangnetz/internal/cluster"
@@ -71,8 +72,10 @@ func (m *Machine) looked(name string, c *conf.Service, s *service) {
 // doubled raises the alarm: the service runs on several nodes. It is left as
 // it is, and neither started nor migrated until it is seen on one node alone.
 func (m *Machine) doubled(name string, c *conf.Service, s *service) {
-	s.Seen = s.Job.FoundOn
-	m.note(0, "crit", "%s runs on %d nodes at once (%s); not touching it", name, len(s.Seen), m.names(s.Seen))
+	if s.Job.Known = slices.Equal(s.Seen, s.Job.FoundOn); !s.Job.Known {
+		s.Seen = s.Job.FoundOn
+		m.note(0, "crit", "%s runs on %d nodes at once (%s); not touching it", name, len(s.Seen), m.names(s.Seen))
+	}
 	s.Job.because("it runs on %s at once", m.names(s.Seen))
 	if s.State != cluster.Started && s.State != cluster.Failed && s.State != cluster.Disabled {
 		s.State, s.Owner = cluster.Started, s.Seen[0] // it does run
