@@ -92,7 +92,9 @@ func (r *replica) conclude() {
 	held := r.held
 	r.held = nil
 	for _, m := range held {
-		r.replay(m)
+		if r.view.Members.Has(m.From) && !r.behind.Has(m.From) { // else who sent it is gone, or has forgotten it
+			r.replay(m)
+		}
 	}
 	if len(r.behind) > 0 && senior == r.local {
 		r.snapshot(round.snapshotKey(senior))
