@@ -12,7 +12,7 @@ packages=(
 	fence-agents openipmi ipmitool tgt
 	openssh-server openssh-client
 	iproute2 iputils-ping nftables util-linux procps
-	busybox-static cpio mandoc zsh
+	busybox-static cpio mandoc patch zsh
 )
 cache=/var/cache/fangnetz
 tmp=

@@ -220,22 +220,29 @@ func halfWay(st cluster.State) bool {
 // be no start that finds it: cluster.conf does not list it any more, or without
 // autostart.
 func (m *Machine) lost(name string, c *conf.Service, s *service) bool {
-	return len(s.MayRun) > 0 && (s.State == cluster.Uninitialized && (!c.Autostart || m.retired(name)) || s.State == cluster.Stopped && m.retired(name))
+	if len(s.MayRun) == 0 {
+		return false
+	}
+	return s.State == cluster.Uninitialized && !c.Autostart ||
+		(s.State == cluster.Uninitialized || s.State == cluster.Stopped) && m.retired(name)
 }
 
+// consider starts a service that is stopped, or has it looked for when its job
+// was given up as a node went down. What is blocked is considered again when
+// the nodes have answered or are fenced.
 func (m *Machine) consider(name string, c *conf.Service, s *service, online cluster.NodeIDs) {
-	if m.Quorate && s.Job == nil && (halfWay(s.State) || m.lost(name, c, s)) && len(m.blockers(s, 0)) == 0 && len(s.Seen) < 2 { // its job was given up when a node went down
+	if !m.Quorate || s.Job != nil || len(s.Seen) > 1 || len(m.blockers(s, 0)) > 0 {
+		return
+	}
+	if halfWay(s.State) || m.lost(name, c, s) {
 		if len(s.MayRun) > 0 {
 			m.begin(name, c, s, &job{Kind: look, Home: s.MayRun[0], Why: "it was left half-way"})
 			return
 		}
-		if halfWay(s.State) {
-			s.State = cluster.Stopped
-		}
+		s.State = cluster.Stopped
 	}
-	if !m.Quorate || m.Locked || s.Job != nil || s.State != cluster.Stopped && s.State != cluster.Uninitialized ||
-		len(online) == 0 || len(m.blockers(s, 0)) > 0 || len(s.Seen) > 1 || m.retired(name) {
-		return // what is blocked is looked at again when the nodes answer or are fenced
+	if s.State != cluster.Stopped && s.State != cluster.Uninitialized || m.Locked || len(online) == 0 || m.retired(name) {
+		return
 	}
 	ids := m.candidates(name, c, s, online)
 	switch {

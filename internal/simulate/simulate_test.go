@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -83,6 +84,20 @@ func TestKept(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestPlanted holds the bugs that planted.sh plants to the code of today.
+func TestPlanted(t *testing.T) {
+	patches, err := filepath.Glob("testdata/planted/*.patch")
+	if err != nil || len(patches) < 10 {
+		t.Fatalf("%d patches: %v", len(patches), err)
+	}
+	for _, p := range patches {
+		patch := exec.Command("patch", "--dry-run", "-s", "-p1", "-F", "3", "-d", "../..", "-i", filepath.Join("internal/simulate", p))
+		if out, err := patch.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", p, err, out)
+		}
 	}
 }
 
