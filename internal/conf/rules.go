@@ -132,7 +132,7 @@ var serviceAttributes = []Attribute{
 	{"max_restarts", Number, "", "0", "How often it is started again within restart_expire_time before it is started elsewhere. 0 is without limit."},
 	{"restart_expire_time", Time, "", "0", "After so long a restart is forgotten. 0 is never."},
 	{"depend", Text, "", "", "Full name of a service that must run first, such as vm:db."},
-	{"depend_mode", "hard|soft", "", "hard", "Whether it ends with the other. Read, and nothing goes by it: the other is needed to start."},
+	{"depend_mode", "hard|soft", "", "hard", "Both mean the same here, as they did without central processing: started only while the other is, and stopped when that stops."},
 	{"priority", Number, "", "0", "Of several that wait for a node to have done with others, the lowest goes first."},
 }
 
