@@ -17,5 +17,6 @@
 // One rule is ours and comes before all others: each service carries the set
 // of nodes that may be running it (MayRun), and it is started on a node only
 // when no other node is left in that set. A node leaves the set when it has
-// stopped the service, has looked and not found it, or was fenced.
+// stopped the service, has looked and not found it, or was fenced; the target
+// of a migration only when that is over (sending).
 package rgmanager

@@ -136,14 +136,18 @@ func (m *Machine) leftBehind(id cluster.NodeID) bool {
 func (m *Machine) off(id cluster.NodeID) {
 	m.spare(id)
 	m.Nodes[id].Clean = true
-	m.inOrder(func(_ string, _ *conf.Service, s *service) { m.release(s, id) })
+	m.inOrder(func(name string, c *conf.Service, s *service) {
+		m.release(s, id)
+		m.sent(name, c, s, id)
+	})
 	m.evaluate()
 }
 
 // release marks a service as stopped if a node had it that is known to run it
 // no more; a failed or disabled one stays so.
 func (m *Machine) release(s *service, id cluster.NodeID) {
-	s.MayRun, s.Seen = s.MayRun.Without(id), s.Seen.Without(id)
+	s.without(id)
+	s.Seen = s.Seen.Without(id)
 	if s.Job == nil && (s.Owner == id || s.State == cluster.Recoverable && s.LastOwner == id) {
 		s.Owner, s.LastOwner, s.State = 0, id, cluster.Stopped
 	}

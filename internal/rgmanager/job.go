@@ -188,7 +188,7 @@ func (m *Machine) jobDone(name string, c *conf.Service, s *service, ev Done) {
 			m.stopFailed(name, c, s, ev.Error)
 			return
 		}
-		s.MayRun = s.MayRun.Without(j.On)
+		s.without(j.On)
 		was := j.Phase
 		j.Phase = "" // holds no slot
 		if was == cleaning {
@@ -229,6 +229,12 @@ func (m *Machine) afterStop(name string, c *conf.Service, s *service) {
 	s.Flags &^= cluster.Partial
 	switch j.Kind {
 	case disable, remove:
+		for _, id := range s.MayRun { // it turned up there meanwhile
+			if s.Sending == nil && m.Nodes[id] != nil && m.Nodes[id].Ready {
+				m.stopOn(name, s, id, cluster.Stopping)
+				return
+			}
+		}
 		s.State = cluster.Disabled
 		m.note(j.On, "notice", "Service %s is %s", name, s.State)
 		m.finish(name, c, s, cluster.Success)
@@ -326,7 +332,8 @@ func (m *Machine) resumeJob(name string, c *conf.Service, s *service, runs bool)
 			return
 		}
 		// It may have been started elsewhere meanwhile, behind our back.
-		s.State, s.Owner, s.MayRun = cluster.Stopped, 0, s.MayRun.Without(j.On)
+		s.State, s.Owner = cluster.Stopped, 0
+		s.without(j.On)
 		if s.Restarts > 0 {
 			s.State, s.Restarts = cluster.Recovering, s.Restarts-1
 		}

@@ -40,7 +40,7 @@ func (m *Machine) depart() {
 				}
 			})
 		}
-		if !m.Quorate || !m.busy(id) {
+		if !m.Quorate || n.Ready && !m.busy(id) {
 			n.Departed = true
 			m.do(Depart{On: id})
 		} else if len(m.unclear(id)) > 0 && !m.waiting("depart", id) {

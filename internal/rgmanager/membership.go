@@ -33,8 +33,9 @@ func (m *Machine) membership(ev Membership) {
 		n.Online = ev.Online.Has(id)
 		if n.Up && (!up || boot != n.Boot) {
 			lost = append(lost, id)
+			known := n.Ready // what it runs
 			n.Up, n.Ready = false, false
-			n.Clean = !up && (n.Departed || reasons[id] == cluster.LeftCleanly) && !m.busy(id)
+			n.Clean = !up && known && (n.Departed || reasons[id] == cluster.LeftCleanly) && !m.busy(id)
 			n.Leaving, n.Departed = false, false
 		}
 		if up && !n.Up {
@@ -127,7 +128,7 @@ func (m *Machine) form(wary bool) {
 				may = may.With(id)
 			}
 		}
-		*s = service{State: cluster.Uninitialized, MayRun: may, Definition: s.Definition, DefinedOn: s.DefinedOn}
+		*s = service{State: cluster.Uninitialized, MayRun: may, Sending: s.Sending, Definition: s.Definition, DefinedOn: s.DefinedOn}
 	})
 	for _, id := range m.nodeIDs() {
 		if m.Nodes[id].Up {
@@ -167,7 +168,7 @@ func (m *Machine) dissolve(wasQuorate bool) {
 				m.do(Stop{Op: m.nextOp(), On: id, Service: name, Hard: true})
 			}
 		}
-		*s = service{State: cluster.Uninitialized, MayRun: s.MayRun,
+		*s = service{State: cluster.Uninitialized, MayRun: s.MayRun, Sending: s.Sending,
 			Definition: s.Definition, DefinedOn: s.DefinedOn, LastOp: m.LastOp}
 	})
 }
@@ -201,10 +202,11 @@ func (m *Machine) lose(id cluster.NodeID) {
 	switch {
 	case n.Clean:
 		m.note(0, "info", "State change: %s DOWN", m.nodeName(id))
-		m.inOrder(func(_ string, _ *conf.Service, s *service) {
+		m.inOrder(func(name string, c *conf.Service, s *service) {
 			if !unmanaged(s) { // else it may run on without its cmand
 				m.release(s, id)
 			}
+			m.sent(name, c, s, id)
 		})
 	case n.Online:
 		m.wait(GraceTime, "grace", id)

@@ -1,6 +1,7 @@
 package rgmanager
 
 import (
+	"slices"
 	"time"
 
 	"fangnetz/internal/cluster"
@@ -26,7 +27,39 @@ func (m *Machine) migrateOn(name string, c *conf.Service, s *service) {
 	m.take(j)
 	s.MayRun = s.MayRun.With(j.Prefer)
 	m.note(s.Owner, "notice", "Migrating %s to %s", name, m.nodeName(j.Prefer))
-	m.do(Migrate{Op: m.opOf(s), On: j.On, Service: name, To: j.Prefer})
+	s.Sending = &sending{Op: m.opOf(s), From: j.On, To: j.Prefer}
+	m.do(Migrate{Op: j.Op, On: j.On, Service: name, To: j.Prefer})
+}
+
+// sending is a migration of which its source has not told the end. Until then,
+// or until the source is off, the machine may arrive at the target at any time,
+// whatever that has said before.
+type sending struct {
+	Op       Op
+	From, To cluster.NodeID
+}
+
+// without takes in that a node does not run the service, for now.
+func (s *service) without(id cluster.NodeID) {
+	if s.Sending == nil || s.Sending.To != id {
+		s.MayRun = s.MayRun.Without(id)
+	}
+}
+
+// sent ends what a node was sending: it is off, or has nothing under way. The
+// target has to be asked now.
+func (m *Machine) sent(name string, c *conf.Service, s *service, from cluster.NodeID) {
+	if s.Sending == nil || s.Sending.From != from {
+		return
+	}
+	to := s.Sending.To
+	s.Sending = nil
+	switch n := m.Nodes[to]; {
+	case n == nil || n.Clean:
+		m.release(s, to)
+	case n.Ready && s.Job == nil && s.State == cluster.Disabled && s.Flags&cluster.Frozen == 0:
+		m.begin(name, c, s, &job{Kind: disable, Home: to, Why: "it was disabled on its way to " + m.nodeName(to)})
+	}
 }
 
 // migrateNow begins a migration that had to wait, if its target still suits.
@@ -46,6 +79,7 @@ func (m *Machine) migrateNow(name string, c *conf.Service, s *service) {
 // both ends are asked.
 func (m *Machine) migrated(name string, c *conf.Service, s *service, ev Done) {
 	j := s.Job
+	s.Sending = nil
 	switch {
 	case ev.Error == "":
 		m.arrived(name, c, s)
@@ -84,6 +118,11 @@ func (m *Machine) settle(name string, c *conf.Service, s *service) {
 	switch {
 	case len(j.FoundOn) > 1:
 		m.doubled(name, c, s)
+	case !sure && !slices.ContainsFunc(j.Unsure, m.answering().Has): // they will be heard, or fenced
+		s.State, s.Changed, s.Owner, s.LastOwner = cluster.Recoverable, m.Now, 0, source
+		j.because("whether it runs on %s is not known yet", m.names(j.Unsure))
+		m.finish(name, c, s, cluster.Failure)
+		m.consider(name, c, s, m.willing())
 	case !sure:
 		s.State, s.Changed, s.Owner, s.LastOwner = cluster.Failed, m.Now, 0, source
 		m.note(source, "crit", "cannot tell where %s runs; intervention required", name)

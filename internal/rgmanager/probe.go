@@ -25,6 +25,9 @@ func (m *Machine) probed(ev Probed) {
 	n.Ready = true
 	m.freeSlot() // what waited for this answer
 	m.inOrder(func(name string, c *conf.Service, s *service) {
+		if s.Job == nil && s.Sending != nil && s.Sending.Op.N < ev.Op.N {
+			m.sent(name, c, s, ev.Node)
+		}
 		if s.LastOp.N > ev.Op.N {
 			return
 		}

@@ -44,7 +44,7 @@ func (m *Machine) recover(name string, c *conf.Service, s *service) {
 	j := s.Job
 	policy := strings.ToLower(c.Recovery)
 	switch {
-	case policy == "disable":
+	case policy == "disable" && len(s.MayRun) == 0: // else it is looked for first: it may have moved
 		s.State = cluster.Disabled
 		m.finish(name, c, s, cluster.Success)
 	case m.Locked:

@@ -1,6 +1,8 @@
 package rgmanager
 
 import (
+	"strings"
+
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
 )
@@ -79,6 +81,9 @@ func (m *Machine) sought(name string, c *conf.Service, s *service) {
 	case !m.ready().Has(j.On) || !j.Last && !m.willing().Has(j.On):
 		s.State = cluster.Recovering
 		m.startFailed(name, c, s)
+	case j.Kind == recovery && strings.EqualFold(c.Recovery, "disable"):
+		s.State = cluster.Disabled
+		m.finish(name, c, s, cluster.Success)
 	default:
 		m.startNow(name, s)
 	}
@@ -132,7 +137,7 @@ func (m *Machine) found(ev Found) {
 		case seen.Running:
 			j.FoundOn, s.MayRun = j.FoundOn.With(ev.Node), s.MayRun.With(ev.Node)
 		default:
-			s.MayRun = s.MayRun.Without(ev.Node)
+			s.without(ev.Node)
 		}
 		if len(j.Asked) == 0 {
 			m.sought(name, c, s)

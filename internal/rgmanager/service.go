@@ -19,6 +19,7 @@ type service struct {
 
 	// MayRun holds every node that may be running it. See the package comment.
 	MayRun     cluster.NodeIDs
+	Sending    *sending                  `json:",omitempty"` // the migration that may bring it to another node
 	Definition string                    // libvirt's XML, for the node that starts it next
 	DefinedOn  cluster.NodeID            // the node whose libvirt has it; 0: not known
 	History    map[cluster.NodeID][]Time `json:",omitempty"` // restarts in place

@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 
@@ -145,6 +146,9 @@ func (s *Sim) replied(p *process, r rgmanager.Reply) {
 	w.answered = true
 	s.trace(p.h.id, "answer to %s %s: %s", w.verb, w.service, r.Result)
 	const order = 45_000 // within that, requests may overtake each other
+	if p.core.Conf().Service(w.service) == nil {
+		return // taken out of cluster.conf meanwhile
+	}
 	if lifted, ok := s.lifted[w.service]; r.Result == cluster.Success && (!ok || lifted < w.at-order) && w.at >= s.formedAt {
 		switch w.verb {
 		case "freeze":
@@ -158,6 +162,9 @@ func (s *Sim) replied(p *process, r rgmanager.Reply) {
 // configured is told of a configuration that is in force on a node: I5.
 func (s *Sim) configured(p *process, c *conf.Config) {
 	s.trace(p.h.id, "version %d is in force", c.Version)
+	for _, acknowledged := range []map[string]mark{s.frozen, s.disabled} {
+		maps.DeleteFunc(acknowledged, func(name string, _ mark) bool { return c.Service(name) == nil })
+	}
 	if c.Version < p.version && p.version != 0 {
 		s.fail("I5", "node %d went from version %d back to %d", p.h.id, p.version, c.Version)
 	}

@@ -21,14 +21,18 @@ var (
 	from  = flag.Uint64("from", 1, "the first one's seed")
 	limit = flag.Duration("limit", 0, "end when that has passed; 0: when all is done")
 	show  = flag.Uint64("show", 0, "show what happens in the schedule of this seed, and nothing else")
+	play  = flag.String("play", "", "show what happens in the schedule of this file, and nothing else")
 	stop  = flag.Int("stop", 10, "end after that many failures")
 )
 
 // TestSchedules holds the cluster to its invariants in schedules made up from
 // seeds, on all cores.
 func TestSchedules(t *testing.T) {
-	if *show > 0 {
+	if *show > 0 || *play != "" {
 		p := New(*show)
+		if *play != "" {
+			p = read(t, *play)
+		}
 		fmt.Print(p)
 		fmt.Println(p.Run(func(at int64, node cluster.NodeID, what string) { fmt.Printf("%7d %2d %s\n", at, node, what) }))
 		return
@@ -72,19 +76,24 @@ func TestKept(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			p, err := Parse(string(text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := p.Run(nil); err != nil {
+			if err := read(t, file).Run(nil); err != nil {
 				t.Error(err)
 			}
 		})
 	}
+}
+
+func read(t *testing.T, file string) *Schedule {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Parse(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // TestPlanted holds the bugs that planted.sh plants to the code of today.
