@@ -38,6 +38,7 @@ type Core struct {
 	roundAt, probeAt         time.Time // zero: not counted
 	roundKey                 string    // of the round that roundAt is for
 	lostAt                   time.Time // since then there is no quorum; zero: there is
+	hadQuorum                bool
 	waits                    []wait
 
 	work    map[string][]*Task     // by what they touch: the first is under way, the others wait for it
@@ -192,7 +193,7 @@ func (c *Core) Deliver(now time.Time, d cluster.Delivery) []Effect {
 			c.ordered(d.Message.Data)
 		}
 	} else if d.View.Quorate {
-		c.lostAt = time.Time{}
+		c.lostAt, c.hadQuorum = time.Time{}, true
 	} else if c.lostAt.IsZero() {
 		c.lostAt = now
 	}

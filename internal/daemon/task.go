@@ -8,8 +8,8 @@ import (
 	"fangnetz/internal/rgmanager"
 )
 
-// lostTime is how long a machine may go on without quorum that was not stopped
-// when that was lost: libvirt did not answer, or cmand was not there.
+// lostTime is how long a machine may go on that a cmand finds which has come up
+// without quorum.
 const lostTime = 30 * time.Second
 
 // configKey is what tasks touch that write cluster.conf.
@@ -243,7 +243,7 @@ func (c *Core) looked(t *Task, seen Looked) {
 			continue
 		}
 		machine, found := seen.Machines[svc.Name]
-		if machine.Running && !c.lostAt.IsZero() && c.now.Sub(c.lostAt) > lostTime {
+		if machine.Running && !c.lostAt.IsZero() && (c.hadQuorum || c.now.Sub(c.lostAt) > lostTime) {
 			c.act(rgmanager.Stop{On: c.local, Service: name, Hard: true})
 			continue
 		}
