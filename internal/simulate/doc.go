@@ -23,5 +23,7 @@
 // split, that what the losing half acknowledged outlives it.
 //
 // A schedule that breaks an invariant is shrunk to the few commands that do so,
-// and kept in testdata, where a test plays it from then on.
+// and kept in testdata, where a test plays it from then on. The flags -show SEED
+// and -play FILE tell all that happens in one. planted.sh shows that bugs are
+// found.
 package simulate
