@@ -140,6 +140,9 @@ func (m *Machine) off(id cluster.NodeID) {
 		m.release(s, id)
 		m.sent(name, c, s, id)
 	})
+	for name, ids := range m.Loose {
+		m.Loose[name] = ids.Without(id)
+	}
 	m.evaluate()
 }
 

@@ -38,8 +38,13 @@ type state struct {
 	Queued   []string            `json:",omitempty"` // services that wait for a slot, in their order
 	Retired  []conf.Service      `json:",omitempty"` // not in Config any more, but not known to be stopped yet
 	Update   *update             `json:",omitempty"`
-	LastOp   Op                  // numbers operations and waits
-	Now      Time
+
+	// Loose are services that were given up although they may go on running:
+	// should one of that name be added, these nodes may have it.
+	Loose map[string]cluster.NodeIDs `json:",omitempty"`
+
+	LastOp Op // numbers operations and waits
+	Now    Time
 }
 
 // node is what is known of one clusternode.

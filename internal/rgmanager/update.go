@@ -223,8 +223,7 @@ func (m *Machine) reconfigure(text string) {
 		} else if s.Flags&cluster.Frozen != 0 {
 			m.note(s.Owner, "notice", "%s removed from the config, but I am not stopping it.", name)
 			m.record(cluster.Entry{Service: name, What: "remove", From: s.Owner, To: s.Owner, Reason: "it is frozen, and left running"})
-			m.abandon(name, s, cluster.NoService)
-			delete(m.Services, name)
+			m.forget(name, s)
 		} else {
 			m.note(s.Owner, "notice", "%s was removed from the config", name)
 			m.Retired = append(m.Retired, c)
@@ -243,11 +242,30 @@ func (m *Machine) reconfigure(text string) {
 			m.note(0, "notice", "%s was added to the config, but I am not initializing it.", name)
 			m.Services[name] = newService()
 			m.Services[name].MayRun = unknown
+			for _, id := range m.Loose[name] {
+				if m.Nodes[id] != nil {
+					m.Services[name].MayRun = m.Services[name].MayRun.With(id)
+				}
+			}
+			delete(m.Loose, name)
 		}
 	}
 	m.index()
 	for _, id := range m.ready() {
 		m.probe(id)
+	}
+}
+
+// forget drops the record of a service that is not ours any more. A frozen one,
+// and one that an administrator started although it is disabled, goes on.
+func (m *Machine) forget(name string, s *service) {
+	m.abandon(name, s, cluster.NoService)
+	delete(m.Services, name)
+	if len(s.MayRun) > 0 {
+		if m.Loose == nil {
+			m.Loose = map[string]cluster.NodeIDs{}
+		}
+		m.Loose[name] = s.MayRun
 	}
 }
 
@@ -279,8 +297,7 @@ func (m *Machine) sweep() {
 		}
 		if s == nil || s.Job == nil && (len(s.MayRun) == 0 && s.State != cluster.Failed || s.State == cluster.Disabled) {
 			if s != nil {
-				m.abandon(name, s, cluster.NoService)
-				delete(m.Services, name)
+				m.forget(name, s)
 			}
 			gone := func(o conf.Service) bool { return o.FullName() == name }
 			m.Retired = slices.DeleteFunc(m.Retired, gone)
