@@ -119,8 +119,11 @@ func openHost(log *slog.Logger) *hypervisor.Host {
 func configure(h *hypervisor.Host, c *conf.Config, log *slog.Logger) {
 	h.Configure(c)
 	for _, svc := range c.Services {
-		for _, fault := range hypervisor.Faults(svc) {
-			log.Warn(fault.Error(), "service", svc.FullName())
+		if svc.VM == nil {
+			continue
+		}
+		for _, err := range svc.VM.Refusals() {
+			log.Warn(err.Error(), "service", svc.FullName())
 		}
 	}
 }

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Advice returns what works as it is written and could be better, by place.
+// Advice returns what works as it is written and could be better, by place, and
+// what a machine asks for and will not get.
 func (d *Document) Advice() Faults {
 	c, _ := d.Config()
 	r := &reader{d: d}
@@ -29,6 +30,15 @@ func (d *Document) Advice() Faults {
 			r.fault(Advice, e, "", "clusternode %q is fenced by fence_manual alone: when it fails, its services wait for a person", n.Name)
 		case byHand >= 0 && byHand < len(n.Fence)-1:
 			r.fault(Advice, e, "", "clusternode %q has fence methods behind fence_manual: they are never tried, for a person is waited for", n.Name)
+		}
+	}
+	elements = byName(root.SelectElement("rm"))
+	for _, s := range c.Services {
+		if s.VM == nil {
+			continue
+		}
+		for _, err := range s.VM.Refusals() {
+			r.fault(Warning, elements[s.FullName()], "", "%s: %v", s.FullName(), err)
 		}
 	}
 	r.faults.Sort()

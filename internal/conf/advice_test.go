@@ -18,6 +18,8 @@ func TestAdvice(t *testing.T) {
 		{"a person before an agent", `<device name="h"/></method></fence>`, `<device name="h"/></method><method name="2"><device name="d"/></method></fence>`,
 			`c:2:1: advice: clusternode "n1" has fence methods behind fence_manual: they are never tried, for a person is waited for`},
 		{"two nodes without two_node", `<cman two_node="1"/>`, "", `c:1:38: advice: there are two nodes without two_node: when one fails, the other one has no quorum`},
+		{"a machine that cannot migrate", `<clusternodes>`, `<rm><vm name="w" migrate_options="--copy-storage-all"/></rm><clusternodes>`,
+			`c:1:62: warning: vm:w: migrate_options: "--copy-storage-all" is not supported`},
 	} {
 		t.Run(c.fact, func(t *testing.T) {
 			d, err := Parse("c", []byte(strings.Replace(hand, c.from, c.to, 1)))

@@ -11,7 +11,7 @@ import (
 	"fangnetz/internal/conf"
 )
 
-func TestFaults(t *testing.T) {
+func TestRefusals(t *testing.T) {
 	tests := map[string]struct {
 		vm    conf.VM
 		want  string // empty: none
@@ -39,9 +39,9 @@ func TestFaults(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			svc := conf.Service{Type: "vm", Name: "web", VM: &tt.vm}
-			err := errors.Join(Faults(svc)...)
+			err := errors.Join(tt.vm.Refusals()...)
 			if tt.want == "" != (err == nil) || err != nil && !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("Faults = %v; want %q", err, tt.want)
+				t.Errorf("Refusals = %v; want %q", err, tt.want)
 			}
 			err = driver(t).Start(t.Context(), svc, "")
 			if refused := err != nil && tt.want != "" && strings.Contains(err.Error(), tt.want); refused != tt.start {
@@ -49,8 +49,15 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
-	if faults := Faults(conf.Service{Type: "service", Name: "ip"}); faults != nil {
-		t.Errorf("Faults of a service = %v", faults)
+	for name := range migrateNumbers { // none is left over
+		if _, _, err := migration(&conf.VM{MigrateOptions: name + "=5"}, false); err != nil {
+			t.Error(err)
+		}
+	}
+	for name := range migrateFlags {
+		if _, _, err := migration(&conf.VM{MigrateOptions: name}, false); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -27,9 +27,6 @@ import (
 )
 
 const (
-	// DefaultURI is what hypervisor_uri="auto" means for KVM (rgmanager,
-	// "Virtual machines: actions").
-	DefaultURI = "qemu:///system"
 	// DefaultSocketDir holds the sockets of running migrations. It lies below
 	// libvirt's own folder for QEMU because QEMU's user creates sockets in it.
 	DefaultSocketDir = "/var/lib/libvirt/qemu/cmand"
@@ -37,7 +34,7 @@ const (
 
 // Options says where libvirt and its peers are. The zero value suits cmand.
 type Options struct {
-	URI       string // what hypervisor_uri="auto" means; empty: DefaultURI
+	URI       string // what hypervisor_uri="auto" means; empty: conf.DefaultURI
 	SocketDir string // absolute, the same on all nodes; empty: DefaultSocketDir
 	SSH       SSH    // how the other nodes are reached
 	// Note is told what was done to a machine beyond what was asked for, and
@@ -80,7 +77,7 @@ func Open(o Options) *Host {
 
 func newHost(uri string) *Host {
 	if uri == "" || uri == "auto" {
-		uri = DefaultURI
+		uri = conf.DefaultURI
 	}
 	return &Host{uri: uri, socketDir: DefaultSocketDir, stall: 30 * time.Second, note: func(string, string) {},
 		places: map[string][]*conn{}, ends: map[string]string{}}
@@ -99,7 +96,7 @@ func (h *Host) Configure(c *conf.Config) {
 
 // place returns the libvirtd that a machine belongs to.
 func (h *Host) place(svc conf.Service) (*conn, error) {
-	uri, err := connectURI(svc.VM, h.uri)
+	uri, err := svc.VM.ConnectURI(h.uri)
 	if err != nil {
 		return nil, err
 	}

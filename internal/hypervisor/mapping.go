@@ -1,8 +1,6 @@
 package hypervisor
 
 import (
-	"fmt"
-	"net/url"
 	"strings"
 
 	"fangnetz/internal/conf"
@@ -24,15 +22,9 @@ type destination struct {
 // SSH.
 func target(vm *conf.VM, node string) (destination, error) {
 	to := destination{node: mapped(vm.Mapping, node)}
-	if vm.MigrationURI == "" || vm.MigrationURI == "auto" {
-		return to, nil
-	}
-	u, err := url.Parse(strings.ReplaceAll(vm.MigrationURI, "%s", to.node))
-	if err != nil || u.Hostname() == "" {
-		return to, fmt.Errorf("migration_uri %q names no host", vm.MigrationURI)
-	}
-	if strings.HasPrefix(u.Scheme, "xen") {
-		return to, fmt.Errorf("migration_uri %q is not for QEMU", vm.MigrationURI)
+	u, err := vm.PeerURI(to.node)
+	if u == nil {
+		return to, err
 	}
 	to.node = u.Hostname()
 	if strings.HasSuffix(u.Scheme, "+ssh") {

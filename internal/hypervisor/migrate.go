@@ -59,7 +59,7 @@ func (h *Host) migrate(ctx context.Context, svc conf.Service, node string, progr
 	if err != nil {
 		return StillHere, err
 	}
-	if err := movable(here.uri); err != nil {
+	if err := conf.Movable(here.uri); err != nil {
 		return StillHere, err
 	}
 	to, err := target(svc.VM, node)

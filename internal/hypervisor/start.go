@@ -52,7 +52,7 @@ func or(configured, otherwise time.Duration) time.Duration {
 }
 
 func (h *Host) start(ctx context.Context, svc conf.Service, definition string) error {
-	if err := errors.Join(startFaults(svc.VM)...); err != nil {
+	if err := errors.Join(svc.VM.StartRefusals()...); err != nil {
 		return err
 	}
 	own, err := h.place(svc)
