@@ -44,14 +44,14 @@ func New(seed uint64) *Schedule {
 	}
 	g := generator{r, p.settings}
 	for range 1 + r.IntN(14) {
-		for _, line := range g.next() {
+		for _, line := range late(g.next(), at) {
 			delay, text, _ := strings.Cut(line, " ")
 			d, _ := strconv.ParseInt(delay, 10, 64)
 			c, err := scenario.Parse(text)
 			if err != nil {
 				panic(err) // a line of ours
 			}
-			p.Commands = append(p.Commands, Command{at + d, c})
+			p.Commands = append(p.Commands, Command{d, c})
 		}
 		if r.IntN(3) == 0 {
 			at += between(r, 0, 200)
@@ -144,6 +144,12 @@ func (g generator) next() []string {
 			fmt.Sprintf("%d up %s", after+soon(4000, 40000), to)}
 	case 24:
 		return []string{"0 acknowledge " + n + " at " + g.node()}
+	case 31: // much at once, around a migration
+		lines := []string{"0 migrate " + svc + " on " + g.node() + " at " + n}
+		for range 2 + r.IntN(4) {
+			lines = append(lines, late(g.next(), soon(0, 7000))...)
+		}
+		return lines
 	case 25:
 		return []string{pick(r, "0 lock", "0 unlock", "0 drain", "0 undrain") + " at " + n}
 	}
@@ -153,6 +159,17 @@ func (g generator) next() []string {
 		line += " on " + g.node()
 	}
 	return []string{line + " at " + n}
+}
+
+// late moves what next has returned.
+func late(lines []string, by int64) []string {
+	moved := make([]string, len(lines))
+	for i, line := range lines {
+		delay, text, _ := strings.Cut(line, " ")
+		d, _ := strconv.ParseInt(delay, 10, 64)
+		moved[i] = fmt.Sprintf("%d %s", d+by, text)
+	}
+	return moved
 }
 
 // do plays one command.
