@@ -59,6 +59,8 @@ func (m *Machine) sent(name string, c *conf.Service, s *service, from cluster.No
 		m.release(s, to)
 	case n.Ready && s.Job == nil && s.State == cluster.Disabled && s.Flags&cluster.Frozen == 0:
 		m.begin(name, c, s, &job{Kind: disable, Home: to, Why: "it was disabled on its way to " + m.nodeName(to)})
+	case n.Ready && s.Job != nil && s.Job.Phase == finding:
+		m.seek(name, s, finding, m.answering())
 	}
 }
 

@@ -25,7 +25,7 @@ func (m *Machine) probed(ev Probed) {
 	n.Ready = true
 	m.freeSlot() // what waited for this answer
 	m.inOrder(func(name string, c *conf.Service, s *service) {
-		if s.Job == nil && s.Sending != nil && s.Sending.Op.N < ev.Op.N {
+		if s.Sending != nil && s.Sending.Op.N < ev.Op.N && (s.Job == nil || s.Job.Phase != migrating) {
 			m.sent(name, c, s, ev.Node)
 		}
 		if s.LastOp.N > ev.Op.N {

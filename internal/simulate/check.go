@@ -114,7 +114,18 @@ func (s *Sim) told(o *op, end rgmanager.Event) {
 	}
 	for i, q := range o.task.Action.(rgmanager.Find).Services {
 		if m := o.p.h.machines[machineOf(q.Service)]; m != nil && f.Services[i].Error == "" {
-			m.asked = o.at
+			m.looks[q.Op] = o.at
+		}
+	}
+}
+
+// heard is told when a cluster has heard what a node found.
+func (s *Sim) heard(f rgmanager.Found) {
+	for _, seen := range f.Services {
+		for _, m := range s.host(f.Node).machines {
+			if at, ok := m.looks[seen.Op]; ok {
+				m.asked = at
+			}
 		}
 	}
 }

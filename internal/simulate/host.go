@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"fangnetz/internal/cluster"
+	"fangnetz/internal/rgmanager"
 )
 
 // host is a node: its power, its corosync, its disk, its hypervisor and what
@@ -43,8 +44,9 @@ type disk struct {
 // machine is one running QEMU.
 type machine struct {
 	since int64
-	admin bool  // started behind the cluster's back
-	asked int64 // when the cluster last asked for it everywhere
+	admin bool                   // started behind the cluster's back
+	looks map[rgmanager.Op]int64 // when the cluster asked for it
+	asked int64                  // when it last did so and has heard the answer
 }
 
 func (h *host) name() string { return nodeName(h.id) }

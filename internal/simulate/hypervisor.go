@@ -8,6 +8,7 @@ import (
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
+	"fangnetz/internal/rgmanager"
 )
 
 // hypervisor is a host's libvirt, as package daemon wants it. What is asked of
@@ -162,7 +163,7 @@ func (h hypervisor) Watch(context.Context, func(cluster.MachineEvent)) error { r
 func (h *host) begin(name string, admin bool) {
 	h.s.trace(h.id, "machine %s runs", name)
 	h.s.started(h, name, admin)
-	h.machines[name] = &machine{since: h.s.now, admin: admin}
+	h.machines[name] = &machine{since: h.s.now, admin: admin, looks: map[rgmanager.Op]int64{}}
 }
 
 // finish ends a machine.

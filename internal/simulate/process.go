@@ -147,6 +147,9 @@ func (p *process) carryOut(effects []daemon.Effect) {
 			if s.Trace != nil {
 				s.trace(h.id, "event %d: %s", p.core.Applied(), e.Event)
 			}
+			if f, ok := e.Event.(rgmanager.Found); ok {
+				s.heard(f)
+			}
 		case *daemon.Task:
 			p.begin(e)
 		case daemon.Cancel:
@@ -206,11 +209,6 @@ func (p *process) die(why cluster.Reason) {
 	h := p.h
 	p.dead = true
 	h.s.gone[p.member()] = why
-	for _, m := range h.machines {
-		if m.asked > h.s.now-100 { // the answer may be lost
-			m.asked = 0
-		}
-	}
 	h.proc, h.unsent = nil, nil
 	p.inbox = nil
 	for _, o := range p.tasks {
