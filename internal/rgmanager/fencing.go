@@ -2,6 +2,8 @@ package rgmanager
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"time"
 
 	"fangnetz/internal/cluster"
@@ -107,7 +109,7 @@ func (m *Machine) acknowledged(ev Acknowledged) {
 	case !m.Quorate:
 		m.do(Reply{On: ev.From, ID: ev.ID, Result: cluster.NoQuorum})
 		return
-	case n == nil || n.Victim == nil && (n.Up || !m.leftBehind(ev.Node)):
+	case n == nil || n.Victim == nil && (n.Up || len(m.leftBehind(ev.Node)) == 0):
 		m.do(Reply{On: ev.From, ID: ev.ID, Result: cluster.InvalidOperation,
 			Problem: "node " + m.nodeName(ev.Node) + " is not waiting to be fenced"})
 		return
@@ -122,14 +124,21 @@ func (m *Machine) acknowledged(ev Acknowledged) {
 	m.off(ev.Node)
 }
 
-// leftBehind reports whether a node may run something of ours.
-func (m *Machine) leftBehind(id cluster.NodeID) bool {
-	for _, s := range m.Services {
+// leftBehind lists what a node may run of ours, or of what was ours.
+func (m *Machine) leftBehind(id cluster.NodeID) []string {
+	var names []string
+	for name, s := range m.Services {
 		if s.MayRun.Has(id) {
-			return true
+			names = append(names, name)
 		}
 	}
-	return false
+	for name, ids := range m.Loose {
+		if ids.Has(id) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // off takes over what a node ran that is known to be off now.
@@ -143,6 +152,7 @@ func (m *Machine) off(id cluster.NodeID) {
 	for name, ids := range m.Loose {
 		m.Loose[name] = ids.Without(id)
 	}
+	maps.DeleteFunc(m.Loose, func(_ string, ids cluster.NodeIDs) bool { return len(ids) == 0 })
 	m.evaluate()
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/conf"
@@ -66,7 +67,7 @@ func (m *Machine) proposed(ev Proposed) {
 
 // unfit says why a configuration cannot come into force as things stand; empty:
 // it can. A node that is removed must be known to run nothing, for nobody could
-// fence it any more; and the members must keep their quorum.
+// ask or fence it any more; and the members must keep their quorum.
 func (m *Machine) unfit(c *conf.Config) string {
 	var online cluster.NodeIDs
 	for _, id := range m.nodeIDs() {
@@ -77,6 +78,11 @@ func (m *Machine) unfit(c *conf.Config) string {
 			return fmt.Sprintf("Node %s is a member: stop its cmand before it is removed.", m.nodeName(id))
 		case !n.Clean:
 			return fmt.Sprintf("Node %s is neither a member nor known to be off: it cannot be removed before it is fenced.", m.nodeName(id))
+		default:
+			if left := m.leftBehind(id); len(left) > 0 {
+				return fmt.Sprintf("Node %s left and may still run %s: it cannot be removed before it is back, or off and fence_ack_manual says so.",
+					m.nodeName(id), strings.Join(left, ", "))
+			}
 		}
 		if n.Online {
 			online = online.With(id)
@@ -168,6 +174,13 @@ func (m *Machine) updateNext() {
 	for _, id := range slices.Sorted(maps.Keys(u.Errors)) {
 		entry.Reason += fmt.Sprintf(", %s: %s", m.nodeName(id), u.Errors[id])
 	}
+	if !u.Active && len(u.Errors) == 0 {
+		doc, _ := conf.Parse("cluster.conf", []byte(u.Text)) // it was parsed when it was proposed
+		c, _ := doc.Config()
+		if reply.Problem = m.unfit(c); reply.Problem != "" { // by now
+			entry.Reason += ": " + reply.Problem
+		}
+	}
 	switch {
 	case u.Active:
 		m.Update = nil
@@ -177,7 +190,7 @@ func (m *Machine) updateNext() {
 		m.do(reply)
 		entry.Result = reply.Result
 		m.record(entry)
-	case len(u.Errors) > 0:
+	case len(u.Errors) > 0 || reply.Problem != "":
 		m.Update = nil
 		m.unstage()
 		reply.Result = cluster.Failure
@@ -243,9 +256,7 @@ func (m *Machine) reconfigure(text string) {
 			m.Services[name] = newService()
 			m.Services[name].MayRun = unknown
 			for _, id := range m.Loose[name] {
-				if m.Nodes[id] != nil {
-					m.Services[name].MayRun = m.Services[name].MayRun.With(id)
-				}
+				m.Services[name].MayRun = m.Services[name].MayRun.With(id)
 			}
 			delete(m.Loose, name)
 		}
