@@ -243,6 +243,8 @@ func (c *Core) take(out output) {
 	}
 	if out.Config != "" {
 		c.do(Store{out.Config})
+	}
+	if out.InForce {
 		c.do(InForce{c.Conf()})
 	}
 	for _, m := range out.Send {

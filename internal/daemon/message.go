@@ -87,7 +87,7 @@ func (c *Codec) decode(data []byte) (*message, error) {
 type hello struct {
 	Key     string // of the round
 	Boot    string
-	Blank   bool   // no machine
+	Blank   bool   // no machine, or one that has nothing to tell
 	Config  string // blank: our cluster.conf
 	Version int    // of the configuration
 	Chain   []byte

@@ -48,7 +48,8 @@ type output struct {
 	Actions   []rgmanager.Action // to be carried out, those of other nodes included
 	Events    []rgmanager.Event  // that the machine has seen, for the log
 	Send      []message          // to be multicast
-	Config    string             // cluster.conf in force, to be stored before anything else; empty: as before
+	Config    string             // cluster.conf, to be stored before anything else; empty: it stays
+	InForce   bool               // there is another configuration in force
 	Reset     bool               // the machine was given up: operations under way are void
 	Loaded    bool               // here is another one: what came between is not known here
 	Migration *wire.Migration    // has come so far
@@ -105,7 +106,7 @@ func (r *replica) enter(v cluster.View) {
 	if old != nil {
 		r.round.left, r.round.quorate = append(old.left, v.Left...), old.quorate
 	}
-	h := &hello{Key: r.round.key, Boot: r.boot, Blank: r.machine == nil || r.loading != "", Chain: slices.Clone(r.chain[:]),
+	h := &hello{Key: r.round.key, Boot: r.boot, Blank: r.blank(), Chain: slices.Clone(r.chain[:]),
 		Applied: r.applied, Quorate: r.round.quorate, Wary: r.wary}
 	if h.Blank {
 		r.held = nil // of views before this one: not all that are here have seen it
@@ -115,6 +116,10 @@ func (r *replica) enter(v cluster.View) {
 	}
 	r.send(message{Hello: h})
 }
+
+// blank reports whether there is nothing that others could learn here but
+// cluster.conf.
+func (r *replica) blank() bool { return r.machine == nil || r.loading != "" || !r.machine.Formed() }
 
 func (r *replica) receive(m cluster.Message) {
 	if r.loading != "" && r.round == nil {

@@ -78,6 +78,7 @@ func (r *replica) conclude() {
 		r.out.Fatal = fmt.Errorf("the other members went on without this node: it did not answer in time")
 		return
 	case first.Blank:
+		r.out.Reset = r.machine != nil
 		if !r.form(first.Config) {
 			return
 		}
@@ -115,7 +116,8 @@ func (r *round) before(a, b cluster.NodeID) bool {
 	case x.Blank && y.Blank: // the highest version is the cluster's
 		c = cmp.Or(c, -cmp.Compare(x.Version, y.Version))
 	default:
-		c = cmp.Or(c, cmp.Compare(truth(x.Quorate), truth(y.Quorate)), -cmp.Compare(x.Applied, y.Applied))
+		c = cmp.Or(c, cmp.Compare(truth(x.Quorate), truth(y.Quorate)),
+			-cmp.Compare(x.Version, y.Version), -cmp.Compare(x.Applied, y.Applied))
 	}
 	return cmp.Or(c, cmp.Compare(a, b)) < 0
 }
@@ -152,5 +154,5 @@ func (r *replica) takeOver(config string) {
 	} else {
 		r.out.Config = config
 	}
-	r.config = config
+	r.config, r.out.InForce = config, true
 }

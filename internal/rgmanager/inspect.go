@@ -68,9 +68,9 @@ func (m *Machine) StartCandidates(name string) cluster.NodeIDs {
 // Assume makes the machine believe that st is how things stand and that
 // nothing is under way: members with a resource manager take part, all other
 // nodes are known to run nothing, and a service is at most where it says. What
-// st does not name stays as it is.
+// st does not name stays as it is. What is under way is forgotten.
 func (m *Machine) Assume(st cluster.Status) {
-	m.Quorate, m.Locked = st.Quorate, st.Manager.Locked
+	m.Quorate, m.state.Formed, m.Locked = st.Quorate, true, st.Manager.Locked
 	m.Waits, m.Update, m.Queued = map[uint64]*wait{}, nil, nil
 	for _, member := range st.Members {
 		n := &node{Clean: true, Drained: member.Drained}

@@ -350,4 +350,13 @@ func (m *Machine) resumeJob(name string, c *conf.Service, s *service, runs bool)
 	}
 }
 
+// underWay reports whether the job waits for the end of an operation on a node.
+func (j *job) underWay(id cluster.NodeID) bool {
+	switch j.Phase {
+	case starting, cleaning, stopping, migrating:
+		return j.On == id
+	}
+	return false
+}
+
 func (j *job) String() string { return fmt.Sprintf("%s, %s on %d", j.Kind, j.Phase, j.On) }

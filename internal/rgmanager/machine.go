@@ -31,6 +31,7 @@ type state struct {
 	Config   string // the text of cluster.conf in force
 	Ring     cluster.RingID
 	Quorate  bool
+	Formed   bool // it is quorate, or was: there is something to tell
 	Locked   bool // clusvcadm -l: nothing is started
 	Nodes    map[cluster.NodeID]*node
 	Services map[string]*service // by full name, as in Config
@@ -143,6 +144,10 @@ func (m *Machine) service(name string) (*conf.Service, *service) {
 	}
 	return m.order[i].conf, m.order[i].s
 }
+
+// Formed reports whether there was a quorum once: before, a machine knows
+// nothing that another one could not know as well.
+func (m *Machine) Formed() bool { return m.state.Formed }
 
 // Conf is the configuration in force. The caller may not change it.
 func (m *Machine) Conf() *conf.Config { return m.conf }

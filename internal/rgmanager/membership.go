@@ -46,6 +46,9 @@ func (m *Machine) membership(ev Membership) {
 	}
 	m.handOver()
 
+	if m.Quorate && !wasQuorate && m.outvoted() {
+		m.Quorate = false
+	}
 	switch {
 	case !m.Quorate:
 		m.dissolve(wasQuorate)
@@ -72,6 +75,26 @@ func (m *Machine) membership(ev Membership) {
 	m.evaluate()
 }
 
+// outvoted reports whether a quorum is there only by the votes of nodes whose
+// cmand takes no part. Nothing is begun with that: they may know of a newer
+// cluster.conf, and would be fenced by a few.
+func (m *Machine) outvoted() bool {
+	var online, up cluster.NodeIDs
+	for _, id := range m.nodeIDs() {
+		if n := m.Nodes[id]; n.Up {
+			up = up.With(id)
+		} else if n.Online {
+			online = online.With(id)
+		}
+	}
+	has, needed := votes(m.conf, up)
+	if has >= needed || len(online) == 0 {
+		return false
+	}
+	m.note(0, "notice", "Waiting for the cmand of %s: %d of the votes take part, and %d are needed", m.names(online), has, needed)
+	return true
+}
+
 // unmanaged reports whether a service is left alone wherever it may run, also
 // when cmand leaves: it is frozen, its stop failed, or it is disabled and an
 // administrator started it himself.
@@ -79,10 +102,11 @@ func unmanaged(s *service) bool {
 	return s.Flags&cluster.Frozen != 0 || s.Job == nil && (s.State == cluster.Failed || s.State == cluster.Disabled)
 }
 
-// busy reports whether an operation or a service of ours may be on the node.
+// busy reports whether a service of ours may be on the node, or an operation is
+// under way there that a job waits for.
 func (m *Machine) busy(id cluster.NodeID) bool {
 	for _, s := range m.Services {
-		if s.MayRun.Has(id) && !unmanaged(s) {
+		if s.MayRun.Has(id) && !unmanaged(s) || s.Job != nil && s.Job.underWay(id) {
 			return true
 		}
 	}
@@ -97,6 +121,7 @@ func (m *Machine) busy(id cluster.NodeID) bool {
 // way: it may have been fenced by it, and they would take turns for ever. It
 // waits until the other joins or an administrator acknowledges that it is off.
 func (m *Machine) form(wary bool) {
+	m.state.Formed = true
 	m.note(0, "notice", "Quorum formed")
 	m.record(cluster.Entry{What: "quorum", Reason: "formed"})
 	m.Queued = nil

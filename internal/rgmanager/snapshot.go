@@ -13,7 +13,7 @@ import (
 )
 
 // snapshotVersion rises when an older release could not read the state.
-const snapshotVersion = 3
+const snapshotVersion = 4
 
 type snapshot struct {
 	Version int

@@ -67,9 +67,11 @@ func (m *Machine) proposed(ev Proposed) {
 
 // unfit says why a configuration cannot come into force as things stand; empty:
 // it can. A node that is removed must be known to run nothing, for nobody could
-// ask or fence it any more; and the members must keep their quorum.
+// ask or fence it any more. The members must keep their quorum; and those whose
+// cmand takes part must have one too, so that whoever forms a cluster later has
+// one of them with it and learns of the new version.
 func (m *Machine) unfit(c *conf.Config) string {
-	var online cluster.NodeIDs
+	var online, up cluster.NodeIDs
 	for _, id := range m.nodeIDs() {
 		n := m.Nodes[id]
 		switch {
@@ -87,9 +89,17 @@ func (m *Machine) unfit(c *conf.Config) string {
 		if n.Online {
 			online = online.With(id)
 		}
+		if n.Up {
+			up = up.With(id)
+		}
 	}
 	if had, needed := votes(m.conf, online); had < needed {
 		return "" // quorate by other means: the arithmetic says nothing
+	}
+	for _, conf := range []*conf.Config{m.conf, c} {
+		if has, needed := votes(conf, up); has < needed && len(up) < len(online) {
+			return fmt.Sprintf("Only %s can store the file now: these have %d of the votes, and %d are needed.", m.names(up), has, needed)
+		}
 	}
 	if has, needed := votes(c, online); has < needed {
 		return fmt.Sprintf("With this file %d of the votes are here and %d are needed: the cluster would lose its quorum and stop all services.", has, needed)
@@ -146,8 +156,12 @@ func (m *Machine) updateMembers() {
 		return
 	}
 	for _, id := range m.Update.Waiting {
-		if !m.Nodes[id].Up {
-			m.Update.Waiting = m.Update.Waiting.Without(id)
+		if m.Nodes[id].Up {
+			continue
+		}
+		m.Update.Waiting = m.Update.Waiting.Without(id)
+		if m.Update.Active {
+			m.Update.Errors[id] = "it went away; it takes the new version when it comes back"
 		}
 	}
 	m.updateNext()

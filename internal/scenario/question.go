@@ -146,7 +146,7 @@ func (w *World) assumeNode(_ string, a *args) error {
 		m := &st.Members[i]
 		m.Online, m.Manager = w.up.Has(m.ID), w.up.Has(m.ID)
 	}
-	w.assume(st)
+	w.m.Assume(st)
 	return nil
 }
 
@@ -175,14 +175,8 @@ func (w *World) assumeService(_ string, a *args) error {
 	if s.Owner != 0 {
 		w.running[name] = cluster.NodeIDs{s.Owner}
 	}
-	w.assume(st)
-	return nil
-}
-
-// assume is for the beginning only: what is under way would be forgotten.
-func (w *World) assume(st cluster.Status) {
 	w.m.Assume(st)
-	w.formed = true
+	return nil
 }
 
 var errBegun = errors.New("only before anything has happened")

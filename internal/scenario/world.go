@@ -31,7 +31,6 @@ type World struct {
 	boots   map[cluster.NodeID]int
 	ring    uint64
 	quorate bool
-	formed  bool // the machine has had a quorum
 	wary    bool
 	left    []cluster.Departure
 
@@ -172,7 +171,7 @@ func (w *World) check() {
 		if len(ids) > 1 && !w.twice[name] && !w.m.Moving(name) {
 			w.broken = fmt.Errorf("%s runs on %v at once", name, ids)
 		}
-		if _, known := w.m.Record(name); !known || !w.formed {
+		if _, known := w.m.Record(name); !known || !w.m.Formed() {
 			continue
 		}
 		may := w.m.MayRunOn(name)
@@ -198,11 +197,9 @@ func (w *World) view() {
 	for _, id := range w.up {
 		ev.Members = append(ev.Members, rgmanager.Member{Node: id, Boot: fmt.Sprint(w.boots[id])})
 	}
-	w.formed = w.formed || w.quorate && len(w.up) > 0
 	w.step(ev)
 	if len(w.up) == 0 && w.broken == nil { // nobody is left who knows anything
 		w.m, w.broken = rgmanager.New(w.config)
-		w.formed = false
 	}
 }
 
