@@ -20,6 +20,7 @@ type checks struct {
 
 	gone     map[member]cluster.Reason // how a life of a cmand ended
 	inForce  map[int]string            // texts of cluster.conf, by version
+	pushed   map[int]bool              // versions whose update was acknowledged by all
 	digests  map[moment]uint64         // of what the machines know
 	fences   []int64                   // when
 	formedAt int64                     // when a cluster last formed anew, and forgot what was acknowledged
@@ -44,7 +45,7 @@ type moment struct {
 type mark struct{ applied uint64 }
 
 func newChecks() checks {
-	return checks{gone: map[member]cluster.Reason{}, inForce: map[int]string{}, digests: map[moment]uint64{},
+	return checks{gone: map[member]cluster.Reason{}, inForce: map[int]string{}, pushed: map[int]bool{}, digests: map[moment]uint64{},
 		tampered: map[string]bool{}, stuck: map[string]bool{}, wanted: map[string]bool{}, lifted: map[string]int64{},
 		frozen: map[string]mark{}, disabled: map[string]mark{}}
 }
@@ -72,8 +73,50 @@ func (s *Sim) started(h *host, name string, admin bool) {
 	}
 }
 
+// limited looks whether a node has more to do at a time than cluster.conf lets
+// it have. What was decided in an earlier ring may be nobody's any more. A stop
+// that cleans up after a start has the place of that.
+func (s *Sim) limited(p *process) {
+	if s.split {
+		return
+	}
+	type load struct{ starts, stops, migrations int }
+	loads, limits := map[cluster.NodeID]load{}, p.core.Conf().Limits
+	for _, h := range s.hosts {
+		if h.proc == nil || h.proc.ring != p.ring {
+			continue
+		}
+		for _, o := range h.proc.tasks {
+			if o.ring != p.ring {
+				continue
+			}
+			l := loads[h.id]
+			switch a := o.task.Action.(type) {
+			case rgmanager.Start:
+				l.starts++
+			case rgmanager.Stop:
+				if !a.Hard {
+					l.stops++
+				}
+			case rgmanager.Migrate:
+				l.migrations++
+				to := loads[a.To]
+				to.migrations++
+				loads[a.To] = to
+			}
+			loads[h.id] = l
+		}
+	}
+	for id, l := range loads {
+		if l.starts > limits.Starts || l.stops > limits.Stops+limits.Starts || l.migrations > limits.Migrations {
+			s.fail("I12", "node %d has too much to do at a time: %+v", id, l)
+		}
+	}
+}
+
 // begun is told when a node is told to do something: I3 and I11.
 func (s *Sim) begun(p *process, service, what string) {
+	s.limited(p)
 	if what != "stop" && !p.quorate {
 		s.fail("I3", "node %d is to %s %s without quorum", p.h.id, what, service)
 	}
@@ -156,6 +199,9 @@ func (s *Sim) replied(p *process, r rgmanager.Reply) {
 	}
 	w.answered = true
 	s.trace(p.h.id, "answer to %s %s: %s", w.verb, w.service, r.Result)
+	if w.verb == "update" && r.Result == cluster.Success {
+		s.pushed[r.To] = true
+	}
 	const order = 45_000 // within that, requests may overtake each other
 	if p.core.Conf().Service(w.service) == nil {
 		return // taken out of cluster.conf meanwhile
@@ -176,7 +222,7 @@ func (s *Sim) configured(p *process, c *conf.Config) {
 	for _, acknowledged := range []map[string]mark{s.frozen, s.disabled} {
 		maps.DeleteFunc(acknowledged, func(name string, _ mark) bool { return c.Service(name) == nil })
 	}
-	if c.Version < p.version && p.version != 0 {
+	if c.Version < p.version && s.pushed[p.version] && !s.wanted["wipe"] {
 		s.fail("I5", "node %d went from version %d back to %d", p.h.id, p.version, c.Version)
 	}
 	p.version = c.Version
@@ -188,10 +234,13 @@ var seedOfDigest = maphash.MakeSeed()
 // that forms anew has forgotten what was acknowledged.
 func (s *Sim) stepped(p *process, effects []daemon.Effect) {
 	m := p.core.Machine()
-	if m == nil || p.core.Applied() == p.applied {
+	if m == nil || m == p.machine && p.core.Applied() == p.applied {
 		return
 	}
-	p.applied = p.core.Applied()
+	if m != p.machine { // it may have formed anew, in the same ring
+		maps.DeleteFunc(s.digests, func(at moment, _ uint64) bool { return at.ring == p.ring })
+	}
+	p.machine, p.applied = m, p.core.Applied()
 	for _, e := range effects {
 		if ev, ok := e.(daemon.Happened); ok {
 			if ev, ok := ev.Event.(rgmanager.Membership); ok {
@@ -257,10 +306,23 @@ func (s *Sim) patrol() {
 	s.after(5000, s.patrol)
 }
 
+// listed returns the hosts that the cluster.conf in force lists.
+func (s *Sim) listed() []*host {
+	p := s.inStep()
+	if p == nil {
+		return s.hosts
+	}
+	var list []*host
+	for _, n := range p.core.Conf().Nodes {
+		list = append(list, s.host(n.ID))
+	}
+	return list
+}
+
 // even reports whether all machines are the same.
 func (s *Sim) even() bool {
 	last := ""
-	for _, h := range s.hosts {
+	for _, h := range s.listed() {
 		if h.proc == nil || h.proc.core.Machine() == nil {
 			return false
 		}
@@ -276,8 +338,18 @@ func (s *Sim) even() bool {
 // final looks whether a cluster without faults is whole again: I4, I5, I8, I9
 // and I10.
 func (s *Sim) final() {
-	hash, ring := "", cluster.RingID{}
+	hash, ring, listed := "", cluster.RingID{}, s.listed()
 	for _, h := range s.hosts {
+		if slices.Contains(listed, h) {
+			continue
+		}
+		for _, name := range sorted(h.machines) {
+			if !s.tampered[name] && listed[0].proc.core.Conf().Service("vm:"+name) != nil {
+				s.fail("I10", "machine %s runs on node %d, which is not in cluster.conf any more", name, h.id)
+			}
+		}
+	}
+	for _, h := range listed {
 		p := h.proc
 		if p == nil || !p.core.InStep() || !p.quorate {
 			s.fail("I10", "node %d takes no part: %+v", h.id, p != nil)
@@ -288,7 +360,7 @@ func (s *Sim) final() {
 		case err != nil:
 			s.fail("I4", "%v", err)
 		case hash != "" && (own != hash || p.ring != ring):
-			s.fail("I4", "node %d has another picture than node 1", h.id)
+			s.fail("I4", "node %d has another picture than node %d", h.id, listed[0].id)
 		case h.disk.conf != p.core.Text() && versionOf(h.disk.conf) <= p.core.Conf().Version: // a higher one stays, and is told of
 			s.fail("I5", "node %d has another cluster.conf than the one in force", h.id)
 		case h.disk.staged != "":
@@ -304,7 +376,7 @@ func (s *Sim) final() {
 	if n := len(s.fences); n > 0 && s.fences[n-1] > s.now-settleTime {
 		s.fail("I8", "nodes are fenced in a cluster without faults")
 	}
-	s.whole(s.hosts[0].proc.core.Machine())
+	s.whole(listed[0].proc.core.Machine())
 }
 
 // whole looks whether every service is where it should be.
@@ -333,6 +405,7 @@ func (s *Sim) whole(m *rgmanager.Machine) {
 		case svc.State == cluster.Started:
 		case len(on) > 0 && !troubled:
 			s.fail("I10", "%s is shown as %s and runs on %v", svc.Name, svc.State, on)
+		case svc.State == cluster.Stopped && c.Domain != "" && len(m.Conf().Nodes) < len(s.hosts): // no node of its domain is left
 		case svc.State == cluster.Stopped && (depends >= 0 || s.set.exclusive() || doubled): // with a double a node cannot leave, nor come back
 		case svc.State == cluster.Disabled && (s.wanted["disable "+svc.Name] || !c.Autostart || strings.Contains(c.Recovery, "disable") || s.wanted["update "]):
 		case svc.State == cluster.Failed && (troubled || s.wanted["relocate "+svc.Name]):

@@ -16,7 +16,8 @@ type host struct {
 
 	powered  bool
 	corosync bool
-	group    int // who has the same number reaches each other
+	listed   settings // that corosync knows: nodes and votes
+	group    int      // who has the same number reaches each other
 	ring     *ring
 	pending  []*entry // ordered, on the way to this host
 	unsent   [][]byte // not ordered yet

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"slices"
 
 	"fangnetz/internal/cluster"
@@ -10,9 +11,10 @@ import (
 // ring is one membership of the simulated corosync. What is sent in it is
 // ordered by it; while it is torn nothing is.
 type ring struct {
-	id    cluster.RingID
-	hosts []*host
-	torn  bool
+	id      cluster.RingID
+	hosts   []*host
+	quorate bool
+	torn    bool
 }
 
 // entry is what a ring has ordered: a message, or a change of the group.
@@ -28,6 +30,7 @@ type entry struct {
 type change struct {
 	ring    *ring
 	members []member
+	quorate bool
 }
 
 // member is one life of a node's cmand.
@@ -55,17 +58,68 @@ func (s *Sim) topology() {
 	}
 }
 
-func (r *ring) fits(s *Sim) bool {
-	n := 0
-	for _, h := range s.hosts {
-		if h.corosync && h.group == r.hosts[0].group {
-			n++
-			if h.ring != r {
+// reaches reports whether two hosts hear each other: each has the other in its
+// list.
+func (h *host) reaches(o *host) bool {
+	return h == o || h.corosync && o.corosync && h.group == o.group && h.listed.nodes.Has(o.id) && o.listed.nodes.Has(h.id)
+}
+
+// whole reports whether all of some hosts hear each other.
+func whole(hosts ...*host) bool {
+	for i, h := range hosts {
+		for _, o := range hosts[:i] {
+			if !h.reaches(o) {
 				return false
 			}
 		}
 	}
-	return n == len(r.hosts)
+	return true
+}
+
+// fits reports whether the hosts of a ring hear each other, and no others that
+// could come along.
+func (r *ring) fits(s *Sim) bool {
+	if !whole(r.hosts...) {
+		return false
+	}
+	for _, h := range s.hosts {
+		if !h.corosync || h.ring == r {
+			continue
+		}
+		along := []*host{h}
+		if h.ring != nil {
+			along = h.ring.hosts
+		}
+		if whole(slices.Concat(r.hosts, along)...) {
+			return false
+		}
+	}
+	return true
+}
+
+// count is votequorum's verdict on a ring.
+func (r *ring) count() bool {
+	has, expected, twoNode := 0, 0, false
+	for _, h := range r.hosts {
+		has += h.listed.votes(h.id)
+		sum := 0
+		for _, id := range h.listed.nodes {
+			sum += h.listed.votes(id)
+		}
+		expected, twoNode = max(expected, sum), twoNode || h.listed.twoNode
+	}
+	return has >= expected/2+1 || twoNode
+}
+
+// relist has a host's corosync read its list of nodes. A verdict that changes
+// with it gets its place in the ring's order.
+func (h *host) relist(text string) {
+	h.listed = h.s.settings(text)
+	h.s.topology()
+	if r := h.ring; r != nil && !r.torn && r.count() != r.quorate {
+		r.quorate = !r.quorate
+		h.regroup()
+	}
 }
 
 // tear makes a host's ring form anew, with whom it reaches then.
@@ -82,18 +136,23 @@ func (s *Sim) form() {
 		if !first.corosync || first.ring != nil && !first.ring.torn {
 			continue
 		}
-		var hosts []*host
+		hosts := []*host{first}
 		for _, h := range s.hosts {
-			if h.corosync && h.group == first.group {
+			if h != first && h.corosync && (h.ring == nil || h.ring.torn) && whole(append(hosts, h)...) {
 				hosts = append(hosts, h)
 			}
 		}
+		slices.SortFunc(hosts, func(a, b *host) int { return cmp.Compare(a.id, b.id) })
+		if hosts = s.fitting(hosts); len(hosts) == 0 {
+			continue
+		}
 		s.seqRing += 4
-		r := &ring{id: cluster.RingID{Node: first.id, Seq: s.seqRing}, hosts: hosts}
+		r := &ring{id: cluster.RingID{Node: hosts[0].id, Seq: s.seqRing}, hosts: hosts}
 		for _, h := range hosts {
 			s.recover(h, hosts)
 		}
-		c := &change{ring: r}
+		r.quorate = r.count()
+		c := &change{ring: r, quorate: r.quorate}
 		for _, h := range hosts {
 			h.ring = r
 			if h.proc != nil {
@@ -108,6 +167,20 @@ func (s *Sim) form() {
 			h.order()
 		}
 	}
+}
+
+// fitting ends the cmands that have just started their corosync when that hears
+// hosts which do not come along: their cluster.conf is not the cluster's.
+func (s *Sim) fitting(hosts []*host) []*host {
+	return slices.DeleteFunc(slices.Clone(hosts), func(h *host) bool {
+		misfit := h.ring == nil && h.proc != nil && slices.ContainsFunc(s.hosts, func(o *host) bool {
+			return h.reaches(o) && !slices.Contains(hosts, o)
+		})
+		if misfit {
+			h.refuse("its list of nodes is not the cluster's")
+		}
+		return misfit
+	})
 }
 
 // recover gives a host what was ordered in its old ring, in order: all that
@@ -193,7 +266,7 @@ func (h *host) regroup() {
 	if h.ring == nil || h.ring.torn {
 		return // the next ring tells it
 	}
-	c := &change{ring: h.ring}
+	c := &change{ring: h.ring, quorate: h.ring.quorate}
 	for _, o := range h.ring.hosts {
 		if o.proc != nil {
 			o.proc.joined = true
@@ -222,16 +295,10 @@ func (h *host) deliver(e *entry) {
 // enter tells a cmand of a change, as a view against the one before.
 func (p *process) enter(c *change) {
 	s := p.h.s
-	v := &cluster.View{Ring: c.ring.id}
-	votes, all := 0, 0
-	for _, h := range s.hosts {
-		all += s.set.votes(h.id)
-	}
+	v := &cluster.View{Ring: c.ring.id, Quorate: c.quorate}
 	for _, h := range c.ring.hosts {
 		v.Online = append(v.Online, h.id)
-		votes += s.set.votes(h.id)
 	}
-	v.Quorate = votes >= all/2+1 || s.set.twoNode
 	for _, m := range c.members {
 		v.Members = append(v.Members, m.id)
 		if !slices.Contains(p.members, m) {

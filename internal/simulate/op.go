@@ -14,13 +14,14 @@ import (
 type op struct {
 	p     *process
 	task  *daemon.Task
-	taken bool  // effect
-	at    int64 // when
+	ring  cluster.RingID // in which it was decided
+	taken bool           // effect
+	at    int64          // when
 }
 
 func (p *process) begin(t *daemon.Task) {
 	h, s := p.h, p.h.s
-	o := &op{p: p, task: t}
+	o := &op{p: p, task: t, ring: p.ring}
 	p.tasks = append(p.tasks, o)
 	if s.Trace != nil {
 		s.trace(h.id, "begins: %s", t.Action)

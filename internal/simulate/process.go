@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"fangnetz/internal/cluster"
 	"fangnetz/internal/daemon"
@@ -31,10 +32,11 @@ type process struct {
 	viewAt    int64    // when that was
 	hadQuorum bool     // and a machine, before
 	ring      cluster.RingID
-	lives     int    // of the members, in one number
-	formed    bool   // what the machine was told of that view
-	applied   uint64 // events that the checks have seen
-	version   int    // of cluster.conf in force
+	lives     int                // of the members, in one number
+	formed    bool               // what the machine was told of that view
+	machine   *rgmanager.Machine // that the checks have seen
+	applied   uint64             // events that it had seen
+	version   int                // of cluster.conf in force
 	shown     map[string]string
 
 	tasks []*op            // under way, in the order of their beginning
@@ -58,13 +60,71 @@ func (h *host) spawn() {
 	p.core = daemon.NewCore(h.id, p.boot(), h.disk.conf, wary, s.codec, s.time())
 	h.proc = p
 	s.trace(h.id, "cmand starts, wary %v", wary)
+	if p.core.Conf().NodeByID(h.id) == nil {
+		h.refuse("it is not a node of its cluster.conf")
+		return
+	}
 	p.arm()
 	if !h.corosync {
+		h.listed = s.settings(h.disk.conf)
 		h.corosync = true
 		s.topology()
 		return
 	}
+	h.relist(h.disk.conf)
 	h.regroup()
+}
+
+// refuse ends a cmand that cannot take part with the cluster.conf that it has.
+// systemd tries again.
+func (h *host) refuse(why string) {
+	s := h.s
+	s.trace(h.id, "cmand does not start: %s", why)
+	h.proc.die(cluster.LeftCleanly)
+	h.leaveRing()
+	s.after(between(h.rng, 4000, 6000), h.spawn)
+}
+
+// mend has an administrator help where the lists of nodes keep hosts apart: he
+// switches off what the newest list does not have, and brings that to those
+// who are outside.
+func (s *Sim) mend() {
+	if !slices.ContainsFunc(s.hosts, func(h *host) bool { return h.proc == nil || !h.proc.quorate }) {
+		return
+	}
+	newest := ""
+	for _, h := range s.hosts {
+		if versionOf(h.disk.conf) > versionOf(newest) {
+			newest = h.disk.conf
+		}
+	}
+	if p := s.inStep(); p != nil {
+		newest = p.core.Text()
+	}
+	nodes := s.settings(newest).nodes
+	for _, h := range s.hosts {
+		switch {
+		case !nodes.Has(h.id):
+			h.off()
+		case !slices.Equal(h.listed.nodes, nodes):
+			s.trace(h.id, "is brought version %d", versionOf(newest))
+			h.disk.conf = newest
+			h.kill()
+			h.leaveRing()
+			h.spawn()
+		}
+	}
+}
+
+// inStep returns a cmand that takes part in a cluster with quorum; nil: there
+// is none.
+func (s *Sim) inStep() *process {
+	for _, h := range s.hosts {
+		if p := h.proc; p != nil && p.core.InStep() && p.quorate && p.core.Conf().NodeByID(h.id) != nil {
+			return p
+		}
+	}
+	return nil
 }
 
 // input gives p something to think about.
@@ -165,6 +225,12 @@ func (p *process) carryOut(effects []daemon.Effect) {
 			h.disk.conf = e.Text
 		case daemon.InForce:
 			s.configured(p, e.Conf)
+			text := p.core.Text()
+			s.after(between(h.rng, 0, 50), func() {
+				if h.proc == p {
+					h.relist(text)
+				}
+			})
 		case daemon.Keep:
 			h.disk.definitions[e.Service.Name] = e.Definition
 		case daemon.Log:

@@ -42,7 +42,7 @@ func New(seed uint64) *Schedule {
 	if r.IntN(4) == 0 {
 		at = between(r, 0, 10_000)
 	}
-	g := generator{r, p.settings}
+	g := generator{r, p.settings, pick(r, p.settings.nodes...)}
 	for range 1 + r.IntN(14) {
 		for _, line := range late(g.next(), at) {
 			delay, text, _ := strings.Cut(line, " ")
@@ -65,13 +65,14 @@ func New(seed uint64) *Schedule {
 
 // generator makes up what happens next.
 type generator struct {
-	r   *rand.Rand
-	set settings
+	r     *rand.Rand
+	set   settings
+	guest cluster.NodeID // that is taken out of cluster.conf, and put in again: always the same one, so that old lists have no majority
 }
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
-func (g generator) node() string { return nodeName(cluster.NodeID(1 + g.r.IntN(g.set.nodes))) }
+func (g generator) node() string { return nodeName(pick(g.r, g.set.nodes...)) }
 
 func (g generator) service() string { return "vm:" + pick(g.r, g.set.services...).name }
 
@@ -83,7 +84,7 @@ func (g generator) next() []string {
 	if r.IntN(2) == 0 {
 		fuse = fmt.Sprintf(" after %d", 1+r.IntN(25))
 	}
-	switch r.IntN(33) {
+	switch r.IntN(35) {
 	case 0, 1, 2:
 		return []string{"0 down " + n + fuse, fmt.Sprintf("%d up %s", soon(3000, 60000), n)}
 	case 3:
@@ -92,9 +93,9 @@ func (g generator) next() []string {
 		return []string{"0 killed " + n + fuse, fmt.Sprintf("%d up %s", soon(500, 25000), n)}
 	case 7, 8, 9:
 		var side []string
-		for id := range g.set.nodes {
+		for _, id := range g.set.nodes {
 			if r.IntN(2) == 0 {
-				side = append(side, nodeName(cluster.NodeID(id+1)))
+				side = append(side, nodeName(id))
 			}
 		}
 		if len(side) == 0 {
@@ -135,6 +136,27 @@ func (g generator) next() []string {
 		lines := []string{"0 update at " + n + " " + strings.Join(list, " ")}
 		if r.IntN(4) == 0 {
 			lines = append([]string{"0 fails stage vm: " + g.node() + " cleanly"}, lines...)
+		}
+		return lines
+	case 33, 34: // a node goes, and comes back
+		if len(g.set.nodes) < 3 {
+			break
+		}
+		guest, rest := nodeName(g.guest), ""
+		for _, id := range g.set.nodes {
+			if id != g.guest {
+				rest += " " + nodeName(id)
+			}
+		}
+		at := soon(1000, 15000)
+		lines := []string{pick(r, "0 leave ", "0 leave ", "0 down ") + guest,
+			fmt.Sprintf("%d update at %s%s", at, n, rest)}
+		if r.IntN(2) == 0 {
+			lines = append(lines, fmt.Sprintf("%d up %s", at+soon(-2000, 10000), guest))
+		}
+		if r.IntN(4) > 0 {
+			lines = append(lines, fmt.Sprintf("%d update at %s%s %s", at+soon(1000, 20000), g.node(), rest, guest),
+				fmt.Sprintf("%d up %s", at+soon(1000, 40000), guest))
 		}
 		return lines
 	case 23:
@@ -267,7 +289,7 @@ func (s *Sim) do(c scenario.Command) {
 			h.vanish(machineOf(svc), "crashed")
 		}
 	case "update":
-		s.update(at, rest)
+		s.update(at, rest, nodes)
 	case "drain", "undrain":
 		s.request(at, c.Verb, "", at.id, false)
 	case "enable", "disable", "stop", "restart", "relocate", "migrate", "freeze", "unfreeze", "convalesce", "lock", "unlock":
@@ -308,14 +330,22 @@ func (s *Sim) meddle(h *host, verb, name string) {
 	}
 }
 
-// update has an administrator push a cluster.conf with other services.
-func (s *Sim) update(at *host, services []string) {
+// update has an administrator push a cluster.conf with other services, or with
+// other nodes.
+func (s *Sim) update(at *host, services []string, nodes []*host) {
 	if at.proc == nil {
 		return
 	}
-	next := s.set
-	next.version = at.proc.core.Conf().Version + 1
-	next.services = nil
+	now, next := s.settings(at.proc.core.Text()), s.set
+	next.version, next.nodes, next.services = now.version+1, nil, nil
+	for _, h := range nodes {
+		next.nodes = next.nodes.With(h.id)
+	}
+	if len(nodes) == 0 {
+		next.nodes = now.nodes
+	} else {
+		next.services = now.services
+	}
 	for _, name := range services {
 		name = machineOf(name)
 		i := slices.IndexFunc(s.set.services, func(o service) bool { return o.name == name })

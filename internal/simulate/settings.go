@@ -14,12 +14,13 @@ import (
 // settings are what cluster.conf says.
 type settings struct {
 	version  int
-	nodes    int
+	nodes    cluster.NodeIDs
 	twoNode  bool
 	weighted bool // node 1 has two votes
 	delay    int  // post_fail_delay, seconds
 	services []service
 	domains  []string // <failoverdomain>
+	limits   string   // attributes of <rm>
 }
 
 type service struct {
@@ -29,17 +30,24 @@ type service struct {
 }
 
 func randomSettings(r *rand.Rand) settings {
-	set := settings{version: 1, nodes: pick(r, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4)}
+	set := settings{version: 1}
+	nodes := pick(r, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4)
 	if r.IntN(40) == 0 {
-		set.nodes = 5 + r.IntN(12)
+		nodes = 5 + r.IntN(12)
 	}
-	set.twoNode = set.nodes == 2 && r.IntN(4) > 0
-	set.weighted = set.nodes > 2 && r.IntN(6) == 0
+	for i := range nodes {
+		set.nodes = set.nodes.With(cluster.NodeID(i + 1))
+	}
+	set.twoNode = nodes == 2 && r.IntN(4) > 0
+	set.weighted = nodes > 2 && r.IntN(6) == 0
 	if r.IntN(3) == 0 {
 		set.delay = 1 + r.IntN(6)
 	}
 	if r.IntN(3) == 0 {
-		set.domains = append(set.domains, domain(r, set.nodes, "d1"), domain(r, set.nodes, "d2"))
+		set.domains = append(set.domains, domain(r, nodes, "d1"), domain(r, nodes, "d2"))
+	}
+	if r.IntN(3) == 0 {
+		set.limits = fmt.Sprintf(` max_starts="%d" max_stops="%d" max_migrations="%d"`, 1+r.IntN(2), 1+r.IntN(2), 1+r.IntN(2))
 	}
 	for i := range 1 + r.IntN(3) {
 		svc := service{name: universe[i], autostart: r.IntN(8) > 0}
@@ -94,10 +102,10 @@ func (set settings) text() string {
 		b.WriteString(`<cman two_node="1" expected_votes="1"/>` + "\n")
 	}
 	fmt.Fprintf(&b, `<fence_daemon post_fail_delay="%d" post_join_delay="3" override_time="3"/>`+"\n<clusternodes>\n", set.delay)
-	for i := range set.nodes {
-		fmt.Fprintf(&b, `<clusternode name="node%d" nodeid="%d" votes="%d"/>`+"\n", i+1, i+1, set.votes(cluster.NodeID(i+1)))
+	for _, id := range set.nodes {
+		fmt.Fprintf(&b, `<clusternode name="%s" nodeid="%d" votes="%d"/>`+"\n", nodeName(id), id, set.votes(id))
 	}
-	b.WriteString("</clusternodes>\n<rm>\n")
+	fmt.Fprintf(&b, "</clusternodes>\n<rm%s>\n", set.limits)
 	if len(set.domains) > 0 {
 		fmt.Fprintf(&b, "<failoverdomains>%s</failoverdomains>\n", strings.Join(set.domains, "\n"))
 	}
@@ -119,8 +127,13 @@ func readSettings(text string) (settings, error) {
 		return settings{}, err
 	}
 	c, _ := doc.Config()
-	set := settings{version: c.Version, nodes: len(c.Nodes), twoNode: c.TwoNode, weighted: c.Nodes[0].Votes == 2,
-		delay: int(c.FenceDaemon.PostFailDelay.Seconds())}
+	set := settings{version: c.Version, twoNode: c.TwoNode, delay: int(c.FenceDaemon.PostFailDelay.Seconds())}
+	for _, n := range c.Nodes {
+		set.nodes = set.nodes.With(n.ID)
+		set.weighted = set.weighted || n.Votes == 2
+	}
+	_, set.limits, _ = strings.Cut(text, "<rm")
+	set.limits, _, _ = strings.Cut(set.limits, ">")
 	_, inner, _ := strings.Cut(text, "<failoverdomains>")
 	inner, _, more := strings.Cut(inner, "</failoverdomains>\n")
 	if more {
@@ -136,6 +149,16 @@ func readSettings(text string) (settings, error) {
 		set.services = append(set.services, service{name: name, autostart: !plain, attrs: attrs})
 	}
 	return set, nil
+}
+
+// settings reads a cluster.conf once.
+func (s *Sim) settings(text string) settings {
+	set, ok := s.read[text]
+	if !ok {
+		set, _ = readSettings(text) // a text of ours
+		s.read[text] = set
+	}
+	return set
 }
 
 // versionOf is what text says, which settings has written.

@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -18,8 +19,9 @@ type Sim struct {
 	now     int64
 	events  events
 	seq     uint64
-	hosts   []*host // by id, from 1
-	set     settings
+	hosts   []*host             // by id, from 1
+	set     settings            // to begin with
+	read    map[string]settings // of cluster.conf's texts
 	seqRing uint64
 	boots   int
 	codec   *daemon.Codec
@@ -120,25 +122,30 @@ func between(r *rand.Rand, lo, hi int64) int64 { return lo + r.Int64N(hi-lo+1) }
 
 // build makes the hosts of a cluster, all of them off.
 func build(set settings, seed uint64) *Sim {
-	s := &Sim{set: set, codec: daemon.NewCodec(), rng: rand.New(rand.NewPCG(seed, 0)), checks: newChecks()}
-	for i := range set.nodes {
-		id := cluster.NodeID(i + 1)
+	s := &Sim{set: set, read: map[string]settings{}, codec: daemon.NewCodec(), rng: rand.New(rand.NewPCG(seed, 0)), checks: newChecks()}
+	for _, id := range set.nodes {
 		h := &host{s: s, id: id, rng: rand.New(rand.NewPCG(seed, uint64(id))),
 			machines: map[string]*machine{}, incoming: map[string]int{}, fails: map[string]string{}}
 		h.disk = disk{conf: set.text(), definitions: map[string]string{}, defined: map[string]bool{}}
 		s.hosts = append(s.hosts, h)
 	}
-	for i, svc := range universe {
+	for i, svc := range universe { // on two, for one may be taken out of cluster.conf
 		s.hosts[i%len(s.hosts)].disk.defined[svc] = true
+		s.hosts[(i+1)%len(s.hosts)].disk.defined[svc] = true
 	}
 	s.inForce[set.version] = set.text()
 	return s
 }
 
 // Run plays a schedule to its end and returns what was wrong; nil: nothing.
-func (p *Schedule) Run(trace func(at int64, node cluster.NodeID, what string)) error {
+func (p *Schedule) Run(trace func(at int64, node cluster.NodeID, what string)) (err error) {
 	s := build(p.settings, p.Seed)
 	s.Trace = trace
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic at %d ms: %v\n%s", s.now, r, debug.Stack())
+		}
+	}()
 	for _, h := range s.hosts {
 		s.after(between(h.rng, 0, 2000), h.boot)
 	}
@@ -187,6 +194,7 @@ func (s *Sim) heal() {
 		h.on()
 	}
 	s.topology()
+	s.after(healTime/3, s.mend)
 }
 
 // settle lifts what an administrator has set, and has one cmand start anew:
@@ -194,22 +202,20 @@ func (s *Sim) heal() {
 func (s *Sim) settle() {
 	s.trace(0, "---- settling")
 	for _, h := range s.hosts {
-		if h.proc == nil {
+		if h.proc == nil && s.settings(s.listed()[0].disk.conf).nodes.Has(h.id) {
 			h.on()
 		}
 	}
 	at := s.hosts[0]
-	for _, h := range s.hosts {
-		if h.proc != nil && h.proc.core.InStep() {
-			at = h
-		}
+	if p := s.inStep(); p != nil {
+		at = p.h
 	}
 	for _, h := range s.hosts {
 		s.request(at, "undrain", "", h.id, false)
 	}
 	s.request(at, "unlock", "", 0, false)
-	s.after(5000, func() { s.hosts[0].kill() })
-	s.after(7000, func() { s.hosts[0].on() })
+	s.after(5000, at.kill)
+	s.after(7000, at.on)
 }
 
 // sorted returns the keys of a map in order.
