@@ -52,7 +52,7 @@ func (d *Daemon) carryOut(ctx context.Context, e Effect) error {
 		d.log.Info("took over the cluster's configuration", "version", d.conf().Version)
 	case InForce:
 		d.keepConfig()
-		d.wg.Go(func() {
+		d.inTurn(func() {
 			if err := d.o.Reconfigure(ctx, e.Conf); err != nil {
 				d.log.Error("cannot hand the configuration on", "version", e.Conf.Version, "err", err)
 			}

@@ -25,6 +25,7 @@ import (
 // 0600.
 type configs struct {
 	proposed rgmanager.Proposed // the loop's: the latest
+	busy     chan struct{}      // the loop's: closed when what inTurn was given last has ended; nil: nothing yet
 	mu       sync.Mutex         // of the files
 }
 
@@ -53,10 +54,24 @@ func (d *Daemon) keepConfig() {
 			entry.Node = n.Name
 		}
 	}
-	d.wg.Go(func() {
+	d.inTurn(func() {
 		if err := d.addConfig(text, entry); err != nil {
 			d.log.Warn("cannot keep the configuration for ccs_tool rollback", "err", err)
 		}
+	})
+}
+
+// inTurn runs f off the loop, after all that it was given before: two
+// configurations may come into force in quick succession. The loop's.
+func (d *Daemon) inTurn(f func()) {
+	before, done := d.configs.busy, make(chan struct{})
+	d.configs.busy = done
+	d.wg.Go(func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		f()
 	})
 }
 

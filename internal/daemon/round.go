@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 
 	"fangnetz/internal/cluster"
@@ -138,13 +139,17 @@ func (r *replica) form(config string) bool {
 	r.machine, r.applied, r.loading, r.since, r.audited = m, 0, "", nil, audit{}
 	r.out.Loaded = true
 	r.takeOver(config)
-	return true
+	return r.out.Fatal == nil
 }
 
 // takeOver makes the cluster's configuration ours. A file with a higher
 // version is one that was edited here and not pushed: it stays, and is not
 // obeyed.
 func (r *replica) takeOver(config string) {
+	if r.codec.conf(config).NodeByID(r.local) == nil {
+		r.out.Fatal = errors.New("the cluster.conf in force does not list this node")
+		return
+	}
 	if config == r.config {
 		return
 	}

@@ -56,3 +56,29 @@ func TestFormingWaitsForTheRing(t *testing.T) {
 		t.Error("node 1 waits for a cmand that does not come")
 	}
 }
+
+// TestUnlistedNodeEnds has a node join a cluster whose cluster.conf does not
+// list it: it takes no part, and keeps its file.
+func TestUnlistedNodeEnds(t *testing.T) {
+	const without = `<cluster name="a" config_version="2"><clusternodes><clusternode name="n1" nodeid="1"/></clusternodes></cluster>`
+	const with = `<cluster name="a" config_version="1"><clusternodes><clusternode name="n1" nodeid="1"/><clusternode name="n2" nodeid="2"/></clusternodes></cluster>`
+	v := cluster.View{Ring: cluster.RingID{Node: 1, Seq: 4}, Online: cluster.NodeIDs{1, 2}, Members: cluster.NodeIDs{1, 2},
+		Joined: cluster.NodeIDs{1, 2}, Quorate: true}
+	one, two := newReplica(1, "boot1", without, false, nil), newReplica(2, "boot2", with, false, nil)
+	last := map[*replica]output{}
+	for from, out := range map[cluster.NodeID]output{1: one.deliver(cluster.Delivery{View: &v}), 2: two.deliver(cluster.Delivery{View: &v})} {
+		data, err := json.Marshal(out.Send[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range []*replica{one, two} {
+			last[r] = r.deliver(cluster.Delivery{Message: &cluster.Message{From: from, Data: data}})
+		}
+	}
+	if out := last[two]; out.Fatal == nil || out.Config != "" {
+		t.Errorf("node 2 is not listed, and goes on: %+v", out)
+	}
+	if last[one].Fatal != nil || len(one.machine.Status(1).Members) != 1 {
+		t.Errorf("node 1 is disturbed by node 2: %v, members %+v", last[one].Fatal, one.machine.Status(1).Members)
+	}
+}

@@ -9,7 +9,8 @@ import (
 )
 
 // membership takes over a new view. A member whose boot changed has left and
-// come back between two views.
+// come back between two views. One that cluster.conf does not list takes no
+// part: nobody could fence it.
 func (m *Machine) membership(ev Membership) {
 	wasQuorate := m.Quorate
 	m.freeSlot() // what waits for a node that is gone must learn that
@@ -17,9 +18,6 @@ func (m *Machine) membership(ev Membership) {
 	here := map[cluster.NodeID]string{}
 	for _, member := range ev.Members {
 		here[member.Node] = member.Boot
-		if m.Nodes[member.Node] == nil { // not in cluster.conf any more, or not yet
-			m.Nodes[member.Node] = &node{}
-		}
 	}
 	reasons := map[cluster.NodeID]cluster.Reason{}
 	for _, l := range ev.Left {

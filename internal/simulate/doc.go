@@ -8,19 +8,22 @@
 //
 // What goes wrong: power is cut, cmand is killed, stopped for a while or told
 // to leave, before any effect of its own; it starts again with the machines
-// going on, with its state or without; the network parts, heals, forms rings
-// for nothing, loses corosync; messages of an old ring are delivered or lost as
-// corosync does; libvirt hangs, and fails each operation in every way, in the
+// going on, with its state or without; the network parts, between two nodes
+// alone too, heals, forms rings for nothing, loses corosync; messages of an old
+// ring are delivered or lost as corosync does; libvirt hangs, and fails each operation in every way, in the
 // middle of a migration too; machines crash, and administrators start and move
 // them with virsh; agents fail, hang, cut the power and say that they failed,
-// or cut it later; configurations are pushed, requests made, at any time. Then
-// all faults end, and the cluster must become whole again.
+// or cut it later; configurations are pushed, which list other services or
+// other nodes, requests made, at any time. Then all faults end, and the cluster
+// must become whole again; an administrator helps only where lists of nodes do
+// not fit each other.
 //
-// After every step the invariants are checked (safety, I1 to I11) against what
+// After every step the invariants are checked (safety, I1 to I12) against what
 // really runs, not against what anybody believes. What is not promised: an
 // agent that reports success without having cut the power, an administrator who
 // starts a machine on two nodes at once, and in a two-node cluster that is
-// split, that what the losing half acknowledged outlives it.
+// split, or with a disk that was put back, that what was acknowledged outlives
+// it.
 //
 // A schedule that breaks an invariant is shrunk to the few commands that do so,
 // and kept in testdata, where a test plays it from then on. The flags -show SEED

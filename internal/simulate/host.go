@@ -16,8 +16,9 @@ type host struct {
 
 	powered  bool
 	corosync bool
-	listed   settings // that corosync knows: nodes and votes
-	group    int      // who has the same number reaches each other
+	listed   settings        // that corosync knows: nodes and votes
+	group    int             // who has the same number reaches each other
+	parted   cluster.NodeIDs // save these, though others reach both
 	ring     *ring
 	pending  []*entry // ordered, on the way to this host
 	unsent   [][]byte // not ordered yet

@@ -137,7 +137,7 @@ func (h hypervisor) Migrate(_ context.Context, svc conf.Service, node string, _ 
 		return true, errMuted
 	case h.machines[svc.Name] == nil:
 		return false, errors.New("it does not run here")
-	case !to.powered || to.group != h.group || to.hypervisor().muted() || to.machines[svc.Name] != nil:
+	case !to.powered || to.group != h.group || h.parted.Has(to.id) || to.hypervisor().muted() || to.machines[svc.Name] != nil:
 		return true, errors.New("the target cannot take it")
 	case how == "cleanly":
 		return true, errFailed

@@ -61,7 +61,8 @@ func (s *Sim) topology() {
 // reaches reports whether two hosts hear each other: each has the other in its
 // list.
 func (h *host) reaches(o *host) bool {
-	return h == o || h.corosync && o.corosync && h.group == o.group && h.listed.nodes.Has(o.id) && o.listed.nodes.Has(h.id)
+	return h == o || h.corosync && o.corosync && h.group == o.group && !h.parted.Has(o.id) &&
+		h.listed.nodes.Has(o.id) && o.listed.nodes.Has(h.id)
 }
 
 // whole reports whether all of some hosts hear each other.

@@ -226,7 +226,7 @@ func (p *process) carryOut(effects []daemon.Effect) {
 		case daemon.InForce:
 			s.configured(p, e.Conf)
 			text := p.core.Text()
-			s.after(between(h.rng, 0, 50), func() {
+			s.after(between(h.rng, 0, pick[int64](h.rng, 50, 50, 50, 5000)), func() {
 				if h.proc == p {
 					h.relist(text)
 				}

@@ -103,6 +103,9 @@ func (g generator) next() []string {
 		}
 		cut := "0 cut " + strings.Join(side, " ")
 		if r.IntN(4) == 0 {
+			cut = "0 part " + n + " " + g.node()
+		}
+		if r.IntN(4) == 0 {
 			return []string{cut}
 		}
 		return []string{cut, fmt.Sprintf("%d heal", soon(100, 40000))}
@@ -279,9 +282,17 @@ func (s *Sim) do(c scenario.Command) {
 	switch c.Verb {
 	case "cut":
 		s.topology()
+	case "part":
+		for _, h := range nodes {
+			for _, o := range nodes {
+				h.parted = h.parted.With(o.id)
+			}
+			s.split = s.split || s.set.twoNode
+		}
+		s.topology()
 	case "heal":
 		for _, h := range s.hosts {
-			h.group = 0
+			h.group, h.parted = 0, nil
 		}
 		s.topology()
 	case "crash":

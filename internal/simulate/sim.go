@@ -185,7 +185,7 @@ func (s *Sim) heal() {
 	s.trace(0, "---- healing")
 	s.calm = true
 	for _, h := range s.hosts {
-		h.agent, h.mutedUntil, h.group = "", min(h.mutedUntil, s.now), 0
+		h.agent, h.mutedUntil, h.group, h.parted = "", min(h.mutedUntil, s.now), 0, nil
 		clear(h.fails)
 		if h.proc != nil {
 			h.proc.fuse = 0
