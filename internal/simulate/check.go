@@ -32,6 +32,8 @@ type checks struct {
 	lifted   map[string]int64 // services: when something was asked for that ends frozen or disabled
 	frozen   map[string]mark  // services for which that was acknowledged
 	disabled map[string]mark
+
+	rules
 }
 
 // moment is a place in the order that all replicas share.
@@ -47,7 +49,7 @@ type mark struct{ applied uint64 }
 func newChecks() checks {
 	return checks{gone: map[member]cluster.Reason{}, inForce: map[int]string{}, pushed: map[int]bool{}, digests: map[moment]uint64{},
 		tampered: map[string]bool{}, stuck: map[string]bool{}, wanted: map[string]bool{}, lifted: map[string]int64{},
-		frozen: map[string]mark{}, disabled: map[string]mark{}}
+		frozen: map[string]mark{}, disabled: map[string]mark{}, rules: newRules()}
 }
 
 func (s *Sim) fail(invariant, format string, args ...any) {
@@ -176,6 +178,7 @@ func (s *Sim) heard(f rgmanager.Found) {
 // wished is told of a request that is about to be made.
 func (s *Sim) wished(w *wish) {
 	s.wanted[w.verb+" "+w.service] = true
+	s.asked(w, s.now)
 	switch w.verb {
 	case "unfreeze", "enable", "relocate", "restart", "migrate":
 		delete(s.frozen, w.service)
@@ -262,6 +265,9 @@ func (s *Sim) stepped(p *process, effects []daemon.Effect) {
 	for i := range m.Conf().Services {
 		name := m.Conf().Services[i].FullName()
 		r, _ := m.Record(name)
+		if p.quorate {
+			s.saw(name, r, s.now)
+		}
 		d.WriteString(name)
 		write := func(n uint64) { d.WriteByte(byte(n)); d.WriteByte(byte(n >> 8)); d.WriteByte(byte(n >> 16)) }
 		write(uint64(r.Owner))

@@ -30,6 +30,7 @@ func (p *process) begin(t *daemon.Task) {
 	switch a := t.Action.(type) {
 	case rgmanager.Start:
 		s.begun(p, a.Service, "start")
+		s.placed(p, a.Service, h.id, true)
 		d = between(h.rng, 100, 3000)
 	case rgmanager.Stop:
 		d = between(h.rng, 10, 200)
@@ -39,6 +40,7 @@ func (p *process) begin(t *daemon.Task) {
 		}
 	case rgmanager.Migrate:
 		s.begun(p, a.Service, "migrate")
+		s.placed(p, a.Service, a.To, false)
 		d = between(h.rng, 300, 10000)
 		s.incoming(a, 1)
 	case rgmanager.Fence:
