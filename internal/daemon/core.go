@@ -36,6 +36,7 @@ type Core struct {
 
 	beatAt, checkAt, auditAt time.Time
 	roundAt, probeAt         time.Time // zero: not counted
+	rewriteAt                time.Time // of cluster.conf; zero: it is the one in force
 	roundKey                 string    // of the round that roundAt is for
 	lostAt                   time.Time // since then there is no quorum; zero: there is
 	hadQuorum                bool
@@ -245,6 +246,7 @@ func (c *Core) take(out output) {
 		c.do(Store{out.Config})
 	}
 	if out.InForce {
+		c.rewriteAt = time.Time{}
 		c.do(InForce{c.Conf()})
 	}
 	for _, m := range out.Send {
@@ -333,7 +335,7 @@ func (c *Core) reset() {
 // Next is when Tick is to be called, unless something happens before.
 func (c *Core) Next() time.Time {
 	next := c.beatAt
-	for _, at := range []time.Time{c.checkAt, c.auditAt, c.roundAt, c.probeAt} {
+	for _, at := range []time.Time{c.checkAt, c.auditAt, c.roundAt, c.probeAt, c.rewriteAt} {
 		if !at.IsZero() && at.Before(next) {
 			next = at
 		}
@@ -368,6 +370,9 @@ func (c *Core) Tick(now time.Time) []Effect {
 	if due(&c.probeAt) && c.probing != nil {
 		c.probing.begun = false
 		c.probe()
+	}
+	if due(&c.rewriteAt) {
+		c.queue(c.task(rgmanager.Activate{On: c.local, Text: c.replica.config, Version: c.Conf().Version}, configKey))
 	}
 	if due(&c.beatAt) {
 		c.beat()

@@ -18,6 +18,10 @@ const configKey = "cluster.conf"
 // probePause is how long libvirt is left alone that could not say what runs.
 const probePause = 2 * time.Second
 
+// rewritePause is how long a node waits that could not write cluster.conf, as
+// when its disk is full.
+const rewritePause = 30 * time.Second
+
 // act carries out an action of this node, or begins it.
 func (c *Core) act(a rgmanager.Action) {
 	switch a := a.(type) {
@@ -55,7 +59,7 @@ func (c *Core) act(a rgmanager.Action) {
 	case rgmanager.Stage:
 		c.queue(c.task(a, configKey))
 	case rgmanager.Activate:
-		c.replica.config = a.Text
+		c.replica.config, c.rewriteAt = a.Text, time.Time{}
 		c.queue(c.task(a, configKey))
 		c.do(InForce{c.Conf()})
 	case rgmanager.Wait:
@@ -126,6 +130,14 @@ func (c *Core) Ended(now time.Time, t *Task, ev rgmanager.Event) []Effect {
 	case rgmanager.Stage:
 		if a.Text == "" {
 			ev = nil // nobody waits for it
+		}
+	case rgmanager.Activate:
+		if d, ok := ev.(rgmanager.Done); ok && d.Error != "" && a.Text == c.replica.config {
+			c.log(slog.LevelError, "cluster.conf is not the one in force, and will be written again", "version", a.Version, "err", d.Error)
+			c.rewriteAt = now.Add(rewritePause)
+		}
+		if a.Op == (rgmanager.Op{}) {
+			ev = nil // our own
 		}
 	}
 	if ev != nil && !t.void {

@@ -97,6 +97,9 @@ func (o *op) perform(ctx context.Context) rgmanager.Event {
 		h.disk.staged = a.Text
 		return rgmanager.Done{}
 	case rgmanager.Activate:
+		if a.Text != h.disk.staged && h.fails["stage "] != "" { // else the file is there, and is given its name
+			return rgmanager.Done{Error: errFailed.Error()}
+		}
 		h.disk.conf, h.disk.staged = a.Text, ""
 		return rgmanager.Done{}
 	case rgmanager.Migrate:

@@ -13,7 +13,7 @@ import (
 // now is left alone: a decision may be older.
 type rules struct {
 	stands  map[string]stand // services that are started, and that nothing is being done with
-	ran     map[string]int64 // when a service was last seen so
+	ran     map[string]int64 // when a service last had an owner
 	drained map[cluster.NodeID]int64
 	locked  int64
 }
@@ -35,14 +35,15 @@ func newRules() rules {
 
 // saw takes in how a service stands.
 func (r *rules) saw(name string, rec rgmanager.Record, now int64) {
+	if rec.Owner != 0 {
+		r.ran[name] = now
+	}
 	switch {
 	case !rec.Started:
 		delete(r.stands, name)
-		return
 	case r.stands[name].on != rec.Owner:
 		r.stands[name] = stand{rec.Owner, now}
 	}
-	r.ran[name] = now
 }
 
 // asked takes in a request for the whole of the cluster or a node.
