@@ -58,11 +58,11 @@ func (r *rules) asked(w *wish, now int64) {
 
 // placed looks whether a service may be started on a node, or moved there. One
 // that somebody wanted started or moved may end as a last resort where the
-// request was made.
+// request was made; one that was moved with virsh may be restarted there.
 func (s *Sim) placed(p *process, name string, on cluster.NodeID, start bool) {
 	c := p.core.Conf()
 	svc := c.Service(name)
-	if svc == nil || s.split || s.wanted["enable "+name] || s.wanted["relocate "+name] || s.wanted["restart "+name] {
+	if svc == nil || s.split || s.tampered[svc.Name] || s.wanted["enable "+name] || s.wanted["relocate "+name] || s.wanted["restart "+name] {
 		return
 	}
 	if d := domainOf(c, svc); d != nil && d.Restricted && !lists(c, d, on) {
@@ -71,8 +71,7 @@ func (s *Sim) placed(p *process, name string, on cluster.NodeID, start bool) {
 	for i := range c.Services {
 		o := &c.Services[i]
 		at, stands := s.stands[o.FullName()]
-		if o != svc && stands && at.on == on && at.since < s.now-brief && (svc.Exclusive > 0 || o.Exclusive > 0) &&
-			!s.tampered[o.Name] && !s.tampered[svc.Name] {
+		if o != svc && stands && at.on == on && at.since < s.now-brief && (svc.Exclusive > 0 || o.Exclusive > 0) && !s.tampered[o.Name] {
 			s.fail("rule", "%s is put on node %d, where %s is: one of them is exclusive", name, on, o.FullName())
 		}
 	}
