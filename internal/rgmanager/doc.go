@@ -19,4 +19,8 @@
 // when no other node is left in that set. A node leaves the set when it has
 // stopped the service, has looked and not found it, or was fenced; the target
 // of a migration only when that is over (sending).
+//
+// Another one keeps a cluster.conf that was acknowledged (unfit, outvoted): the
+// members that store it have a quorum of their own, and so have those with whom
+// a cluster forms. One of these has it, and the highest version counts.
 package rgmanager
