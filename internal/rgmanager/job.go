@@ -148,8 +148,14 @@ func (m *Machine) stopNow(name string, s *service) {
 	j := s.Job
 	j.Phase = stopping
 	m.take(j)
+	op := m.opOf(s)
+	if n := m.Nodes[j.On]; n == nil || n.Clean { // it left, or is off
+		c, _ := m.service(name)
+		m.jobDone(name, c, s, Done{Op: op, Node: j.On})
+		return
+	}
 	m.note(j.On, "notice", "Stopping service %s", name)
-	m.do(Stop{Op: m.opOf(s), On: j.On, Service: name})
+	m.do(Stop{Op: op, On: j.On, Service: name})
 }
 
 // done ends an operation.
@@ -348,15 +354,6 @@ func (m *Machine) resumeJob(name string, c *conf.Service, s *service, runs bool)
 		j.because("cmand was restarted on %s", m.nodeName(j.On))
 		m.migrated(name, c, s, Done{Op: j.Op, Node: j.On, Error: "cmand was restarted"})
 	}
-}
-
-// underWay reports whether the job waits for the end of an operation on a node.
-func (j *job) underWay(id cluster.NodeID) bool {
-	switch j.Phase {
-	case starting, cleaning, stopping, migrating:
-		return j.On == id
-	}
-	return false
 }
 
 func (j *job) String() string { return fmt.Sprintf("%s, %s on %d", j.Kind, j.Phase, j.On) }

@@ -100,11 +100,10 @@ func unmanaged(s *service) bool {
 	return s.Flags&cluster.Frozen != 0 || s.Job == nil && (s.State == cluster.Failed || s.State == cluster.Disabled)
 }
 
-// busy reports whether a service of ours may be on the node, or an operation is
-// under way there that a job waits for.
+// busy reports whether a service of ours may be on the node.
 func (m *Machine) busy(id cluster.NodeID) bool {
 	for _, s := range m.Services {
-		if s.MayRun.Has(id) && !unmanaged(s) || s.Job != nil && s.Job.underWay(id) {
+		if s.MayRun.Has(id) && !unmanaged(s) {
 			return true
 		}
 	}
@@ -228,6 +227,9 @@ func (m *Machine) lose(id cluster.NodeID) {
 		m.inOrder(func(name string, c *conf.Service, s *service) {
 			if !unmanaged(s) { // else it may run on without its cmand
 				m.release(s, id)
+			}
+			if j := s.Job; j != nil && j.On == id && (j.Phase == stopping || j.Phase == cleaning) {
+				m.jobDone(name, c, s, Done{Op: j.Op, Node: id}) // there was nothing to stop, else it had not left
 			}
 			m.sent(name, c, s, id)
 		})
