@@ -70,8 +70,9 @@ func (s *Sim) placed(p *process, name string, on cluster.NodeID, start bool) {
 	}
 	for i := range c.Services {
 		o := &c.Services[i]
-		at, stands := s.stands[o.FullName()]
-		if o != svc && stands && at.on == on && at.since < s.now-brief && (svc.Exclusive > 0 || o.Exclusive > 0) && !s.tampered[o.Name] {
+		at := s.stands[o.FullName()]
+		now, _ := p.core.Machine().Record(o.FullName())
+		if o != svc && now.Started && now.Owner == on && at.on == on && at.since < s.now-brief && (svc.Exclusive > 0 || o.Exclusive > 0) && !s.tampered[o.Name] {
 			s.fail("rule", "%s is put on node %d, where %s is: one of them is exclusive", name, on, o.FullName())
 		}
 	}
