@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,6 +46,10 @@ func (d *Daemon) carryOut(ctx context.Context, e Effect) error {
 		if ch := d.waiting[e.ID]; ch != nil {
 			ch <- e
 			delete(d.waiting, e.ID)
+		}
+	case Remember:
+		if err := conf.WriteFile(epochFile(d.o), fmt.Appendln(nil, e.Epoch), 0o644); err != nil {
+			d.log.Error("cannot remember that this node was in the latest quorum", "err", err)
 		}
 	case Store:
 		if err := conf.WriteFile(d.o.Config, []byte(e.Text), 0o640); err != nil {
@@ -113,6 +119,22 @@ func (d *Daemon) note(ctx context.Context, a rgmanager.Note) {
 		level = slog.LevelError
 	}
 	d.log.Log(ctx, level, a.Text)
+}
+
+// epochFile is where the epoch is remembered.
+func epochFile(o Options) string { return filepath.Join(o.StateDir, "epoch") }
+
+// epoch reads it; 0 when there is none.
+func epoch(o Options) uint64 {
+	data, err := os.ReadFile(epochFile(o))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0
+	}
+	n, perr := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+	if err := cmp.Or(err, perr); err != nil {
+		o.Log.Error("it is not known whether this node was in the latest quorum", "err", err)
+	}
+	return n
 }
 
 // definitionFile is where a service's definition is kept.

@@ -69,6 +69,8 @@ type (
 	Send struct{ Data []byte }
 	// Happened is an event that the machine has seen.
 	Happened struct{ Event rgmanager.Event }
+	// Remember writes the epoch, so that it outlives this daemon.
+	Remember struct{ Epoch uint64 }
 	// Store writes cluster.conf; the daemon ends if that fails.
 	Store struct{ Text string }
 	// InForce tells of the configuration that is in force from now on.
@@ -119,8 +121,8 @@ func (a Look) Node() cluster.NodeID { return a.On }
 func (a Look) String() string { return "look " + a.Machine }
 
 // NewCore returns the core of a daemon that starts from the text of
-// cluster.conf. Codec may be nil.
-func NewCore(local cluster.NodeID, boot, config string, wary bool, codec *Codec, now time.Time) *Core {
+// cluster.conf, and the epoch that was remembered. Codec may be nil.
+func NewCore(local cluster.NodeID, boot, config string, wary bool, epoch uint64, codec *Codec, now time.Time) *Core {
 	c := &Core{
 		local: local, boot: boot, now: now, codec: codec,
 		replica: newReplica(local, boot, config, wary, codec),
@@ -128,6 +130,7 @@ func NewCore(local cluster.NodeID, boot, config string, wary bool, codec *Codec,
 		work: map[string][]*Task{}, fencing: map[rgmanager.Op]*Task{}, looking: map[string]*Task{}, checks: newChecks(),
 		written: map[string]string{},
 	}
+	c.replica.epoch = epoch
 	c.beatAt, c.auditAt = now.Add(beatTime), now.Add(auditTime)
 	c.checkAt = now.Add(c.Conf().StatusPollInterval)
 	return c
@@ -241,6 +244,10 @@ func (c *Core) take(out output) {
 	}
 	if out.Reset {
 		c.reset()
+	}
+	if m := c.replica.machine; m != nil && m.Epoch() > c.replica.epoch { // before anything is done in it
+		c.replica.epoch = m.Epoch()
+		c.do(Remember{m.Epoch()})
 	}
 	if out.Config != "" {
 		c.do(Store{out.Config})

@@ -90,6 +90,7 @@ type hello struct {
 	Blank   bool   // no machine, or one that has nothing to tell
 	Config  string // blank: our cluster.conf
 	Version int    // of the configuration
+	Epoch   uint64 // of the latest quorum with this node
 	Chain   []byte
 	Applied uint64
 	Quorate bool // before this view

@@ -26,6 +26,7 @@ type replica struct {
 	boot   string
 	config string // our cluster.conf, until there is a machine
 	wary   bool   // this node went down without leaving
+	epoch  uint64 // of the latest quorum with this node
 
 	machine *rgmanager.Machine // nil: none yet
 	applied uint64             // events that the machine has seen
@@ -107,7 +108,7 @@ func (r *replica) enter(v cluster.View) {
 		r.round.left, r.round.quorate = append(old.left, v.Left...), old.quorate
 	}
 	h := &hello{Key: r.round.key, Boot: r.boot, Blank: r.blank(), Chain: slices.Clone(r.chain[:]),
-		Applied: r.applied, Quorate: r.round.quorate, Wary: r.wary}
+		Applied: r.applied, Quorate: r.round.quorate, Wary: r.wary, Epoch: r.epoch}
 	if h.Blank {
 		r.held = nil // of views before this one: not all that are here have seen it
 		h.Config, h.Version = r.config, r.codec.version(r.config)

@@ -67,7 +67,9 @@ func (r *replica) conclude() {
 		switch {
 		case !ok:
 		case first.Blank:
-			fresh[id] = h.Boot
+			if fresh[id] = h.Boot; !h.Blank {
+				fresh[id] += " " + round.key // what it was doing is void
+			}
 			wary = wary && h.Wary
 		case h.Blank || string(h.Chain) != string(first.Chain):
 			r.behind = r.behind.With(id)
@@ -80,7 +82,7 @@ func (r *replica) conclude() {
 		return
 	case first.Blank:
 		r.out.Reset = r.machine != nil
-		if !r.form(first.Config) {
+		if !r.form(first) {
 			return
 		}
 		copy(r.chain[:], first.Chain) // from here on all have seen the same
@@ -103,24 +105,22 @@ func (r *replica) conclude() {
 	}
 }
 
-// before reports whether a should be senior rather than b.
+// before reports whether a should be senior rather than b: a running cluster's
+// member, else who was in the latest quorum, else who has the highest version,
+// else who has the most to tell.
 func (r *round) before(a, b cluster.NodeID) bool {
 	x, y := r.hellos[a], r.hellos[b]
-	truth := func(b bool) int {
-		if b {
+	first := func(x, y bool) int {
+		switch {
+		case x == y:
 			return 0
+		case x:
+			return -1
 		}
 		return 1
 	}
-	c := cmp.Compare(truth(!x.Blank), truth(!y.Blank))
-	switch {
-	case x.Blank && y.Blank: // the highest version is the cluster's
-		c = cmp.Or(c, -cmp.Compare(x.Version, y.Version))
-	default:
-		c = cmp.Or(c, cmp.Compare(truth(x.Quorate), truth(y.Quorate)),
-			-cmp.Compare(x.Version, y.Version), -cmp.Compare(x.Applied, y.Applied))
-	}
-	return cmp.Or(c, cmp.Compare(a, b)) < 0
+	return cmp.Or(first(!x.Blank && x.Quorate, !y.Blank && y.Quorate), cmp.Compare(y.Epoch, x.Epoch),
+		cmp.Compare(y.Version, x.Version), first(!x.Blank, !y.Blank), cmp.Compare(y.Applied, x.Applied), cmp.Compare(a, b)) < 0
 }
 
 // snapshotKey is what only this round's snapshot carries.
@@ -130,15 +130,16 @@ func (r *round) snapshotKey(senior cluster.NodeID) string {
 }
 
 // form makes the machine of a cluster that is just forming.
-func (r *replica) form(config string) bool {
-	m, err := rgmanager.New(config)
+func (r *replica) form(first hello) bool {
+	m, err := rgmanager.New(first.Config)
 	if err != nil {
 		r.out.Fatal = err
 		return false
 	}
 	r.machine, r.applied, r.loading, r.since, r.audited = m, 0, "", nil, audit{}
 	r.out.Loaded = true
-	r.takeOver(config)
+	m.Follow(first.Epoch)
+	r.takeOver(first.Config)
 	return r.out.Fatal == nil
 }
 

@@ -22,5 +22,7 @@
 //
 // Another one keeps a cluster.conf that was acknowledged (unfit, outvoted): the
 // members that store it have a quorum of their own, and so have those with whom
-// a cluster forms. One of these has it, and the highest version counts.
+// a cluster forms. One of these has it, and the highest version counts; but not
+// that of a node which was not in the latest quorum (Epoch): its update may
+// have been given up since, and services started by other rules.
 package rgmanager

@@ -31,8 +31,9 @@ type state struct {
 	Config   string // the text of cluster.conf in force
 	Ring     cluster.RingID
 	Quorate  bool
-	Formed   bool // it is quorate, or was: there is something to tell
-	Locked   bool // clusvcadm -l: nothing is started
+	Formed   bool   // it is quorate, or was: there is something to tell
+	Epoch    uint64 // rises whenever a quorum forms, unless of one of two nodes
+	Locked   bool   // clusvcadm -l: nothing is started
 	Nodes    map[cluster.NodeID]*node
 	Services map[string]*service // by full name, as in Config
 	Waits    map[uint64]*wait    // by Op.N
@@ -148,6 +149,13 @@ func (m *Machine) service(name string) (*conf.Service, *service) {
 // Formed reports whether there was a quorum once: before, a machine knows
 // nothing that another one could not know as well.
 func (m *Machine) Formed() bool { return m.state.Formed }
+
+// Epoch numbers the quorums that there were. Two nodes with different numbers
+// have not been in the same one lately: the higher one knows better.
+func (m *Machine) Epoch() uint64 { return m.state.Epoch }
+
+// Follow says, before the first event, which epoch was the latest.
+func (m *Machine) Follow(epoch uint64) { m.state.Epoch = epoch }
 
 // Conf is the configuration in force. The caller may not change it.
 func (m *Machine) Conf() *conf.Config { return m.conf }

@@ -119,6 +119,9 @@ func (m *Machine) busy(id cluster.NodeID) bool {
 // waits until the other joins or an administrator acknowledges that it is off.
 func (m *Machine) form(wary bool) {
 	m.state.Formed = true
+	if !m.conf.TwoNode { // else both may have one at the same time, and the number says nothing
+		m.state.Epoch++
+	}
 	m.note(0, "notice", "Quorum formed")
 	m.record(cluster.Entry{What: "quorum", Reason: "formed"})
 	m.Queued = nil

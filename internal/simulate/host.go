@@ -39,6 +39,7 @@ type host struct {
 type disk struct {
 	conf, staged string
 	mark         bool // cmand has not left
+	epoch        uint64
 	definitions  map[string]string
 	defined      map[string]bool // machines that libvirt knows
 }
@@ -109,6 +110,6 @@ func (h *host) kill() {
 // wipe takes from a host that is off what it remembers; cluster.conf comes
 // from an old backup.
 func (h *host) wipe(conf string) {
-	h.disk.conf, h.disk.staged, h.disk.mark = conf, "", false
+	h.disk.conf, h.disk.staged, h.disk.mark, h.disk.epoch = conf, "", false, 0
 	clear(h.disk.definitions)
 }

@@ -57,7 +57,7 @@ func (h *host) spawn() {
 	wary := h.disk.mark && !h.mark
 	h.disk.mark, h.mark, h.disk.staged = true, true, ""
 	p := &process{h: h, gen: s.boots, asked: map[string]*wish{}, quorateAt: s.now, shown: map[string]string{}}
-	p.core = daemon.NewCore(h.id, p.boot(), h.disk.conf, wary, s.codec, s.time())
+	p.core = daemon.NewCore(h.id, p.boot(), h.disk.conf, wary, h.disk.epoch, s.codec, s.time())
 	h.proc = p
 	s.trace(h.id, "cmand starts, wary %v", wary)
 	if p.core.Conf().NodeByID(h.id) == nil {
@@ -220,6 +220,8 @@ func (p *process) carryOut(effects []daemon.Effect) {
 			}
 		case rgmanager.Reply:
 			s.replied(p, e)
+		case daemon.Remember:
+			h.disk.epoch = e.Epoch
 		case daemon.Store:
 			s.trace(h.id, "stores version %d", p.core.Conf().Version)
 			h.disk.conf = e.Text
