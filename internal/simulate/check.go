@@ -325,6 +325,13 @@ func (s *Sim) listed() []*host {
 	return list
 }
 
+// overruled reports whether a host has a cluster.conf with a higher version than
+// the one in force: that was lost with a disk.
+func (s *Sim) overruled() bool {
+	p := s.inStep()
+	return p != nil && slices.ContainsFunc(s.hosts, func(h *host) bool { return versionOf(h.disk.conf) > p.core.Conf().Version })
+}
+
 // even reports whether all machines are the same.
 func (s *Sim) even() bool {
 	last := ""
@@ -358,6 +365,9 @@ func (s *Sim) final() {
 	for _, h := range listed {
 		p := h.proc
 		if p == nil || !p.core.InStep() || !p.quorate {
+			if s.wanted["wipe"] && s.overruled() {
+				return // with another list of nodes, that keeps h apart
+			}
 			s.fail("I10", "node %d takes no part: %+v", h.id, p != nil)
 			return
 		}
