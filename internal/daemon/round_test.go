@@ -1,7 +1,11 @@
 package daemon
 
 import (
+	"bytes"
 	"encoding/json"
+	"log/slog"
+	"os"
+	"strings"
 	"testing"
 
 	"fangnetz/internal/cluster"
@@ -80,5 +84,47 @@ func TestUnlistedNodeEnds(t *testing.T) {
 	}
 	if last[one].Fatal != nil || len(one.machine.Status(1).Members) != 1 {
 		t.Errorf("node 1 is disturbed by node 2: %v, members %+v", last[one].Fatal, one.machine.Status(1).Members)
+	}
+}
+
+// TestSenior says from whom a cluster takes its configuration.
+func TestSenior(t *testing.T) {
+	for name, pair := range map[string][2]hello{ // the first of each is senior
+		"a running cluster's member":   {{Quorate: true}, {Blank: true, Epoch: 9, Version: 9}},
+		"of the latest quorum":         {{Blank: true, Epoch: 5, Version: 1}, {Epoch: 4, Version: 2, Applied: 9}},
+		"with the highest version":     {{Blank: true, Epoch: 5, Version: 2}, {Epoch: 5, Version: 1, Applied: 9}},
+		"that has a machine":           {{Epoch: 5, Version: 2}, {Blank: true, Epoch: 5, Version: 2}},
+		"that has seen most":           {{Epoch: 5, Version: 2, Applied: 7}, {Epoch: 5, Version: 2, Applied: 6}},
+		"both alike: the lower number": {{}, {}},
+	} {
+		r := round{hellos: map[cluster.NodeID]hello{1: pair[0], 2: pair[1]}}
+		if !r.before(1, 2) || r.before(2, 1) {
+			t.Errorf("%s: not senior", name)
+		}
+		if r.hellos[1], r.hellos[2] = pair[1], pair[0]; name[:4] != "both" && (!r.before(2, 1) || r.before(1, 2)) {
+			t.Errorf("%s: not senior with the higher number", name)
+		}
+	}
+}
+
+// TestEpochIsRemembered reads back what is written, and takes nothing for it
+// that is damaged.
+func TestEpochIsRemembered(t *testing.T) {
+	var log bytes.Buffer
+	d := &Daemon{o: Options{StateDir: t.TempDir(), Log: slog.New(slog.NewTextHandler(&log, nil))}}
+	if n := epoch(d.o); n != 0 || log.Len() > 0 {
+		t.Errorf("without a file: epoch %d, log %q", n, log.String())
+	}
+	if err := d.carryOut(t.Context(), Remember{42}); err != nil {
+		t.Fatal(err)
+	}
+	if n := epoch(d.o); n != 42 {
+		t.Errorf("epoch %d, want 42", n)
+	}
+	if err := os.WriteFile(epochFile(d.o), []byte("4x\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if n := epoch(d.o); n != 0 || !strings.Contains(log.String(), "4x") {
+		t.Errorf("damaged: epoch %d, log %q", n, log.String())
 	}
 }
