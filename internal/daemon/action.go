@@ -48,7 +48,7 @@ func (d *Daemon) carryOut(ctx context.Context, e Effect) error {
 			delete(d.waiting, e.ID)
 		}
 	case Remember:
-		if err := conf.WriteFile(epochFile(d.o), fmt.Appendln(nil, e.Epoch), 0o644); err != nil {
+		if err := conf.WriteFile(epochFile(d.o), fmt.Appendln(nil, e.Epoch, d.conf().Name), 0o644); err != nil {
 			d.log.Error("cannot remember that this node was in the latest quorum", "err", err)
 		}
 	case Store:
@@ -124,15 +124,21 @@ func (d *Daemon) note(ctx context.Context, a rgmanager.Note) {
 // epochFile is where the epoch is remembered.
 func epochFile(o Options) string { return filepath.Join(o.StateDir, "epoch") }
 
-// epoch reads it; 0 when there is none.
-func epoch(o Options) uint64 {
+// epoch reads it; 0 when there is none, or it is that of a cluster of another
+// name.
+func epoch(o Options, config string) uint64 {
 	data, err := os.ReadFile(epochFile(o))
 	if errors.Is(err, os.ErrNotExist) {
 		return 0
 	}
-	n, perr := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+	number, name, _ := strings.Cut(strings.TrimSpace(string(data)), " ")
+	n, perr := strconv.ParseUint(number, 10, 64)
 	if err := cmp.Or(err, perr); err != nil {
 		o.Log.Error("it is not known whether this node was in the latest quorum", "err", err)
+		return 0
+	}
+	if c := (*Codec)(nil).conf(config); c == nil || c.Name != name {
+		return 0
 	}
 	return n
 }

@@ -116,7 +116,7 @@ func New(o Options, config string) *Daemon {
 	local := o.Channel.Local()
 	d := &Daemon{
 		o: o, local: local, log: o.Log,
-		core:    NewCore(local, o.Boot, config, o.Wary, epoch(o), nil, time.Now()),
+		core:    NewCore(local, o.Boot, config, o.Wary, epoch(o, config), nil, time.Now()),
 		asks:    make(chan func() []Effect),
 		stopped: make(chan struct{}),
 		outbox:  make(chan []byte),

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"fangnetz/internal/cluster"
 )
@@ -111,20 +112,26 @@ func TestSenior(t *testing.T) {
 // that is damaged.
 func TestEpochIsRemembered(t *testing.T) {
 	var log bytes.Buffer
-	d := &Daemon{o: Options{StateDir: t.TempDir(), Log: slog.New(slog.NewTextHandler(&log, nil))}}
-	if n := epoch(d.o); n != 0 || log.Len() > 0 {
+	const ours, other = `<cluster name="a" config_version="1"/>`, `<cluster name="b" config_version="1"/>`
+	d := &Daemon{o: Options{StateDir: t.TempDir(), Log: slog.New(slog.NewTextHandler(&log, nil))},
+		core: NewCore(1, "boot", ours, false, 0, nil, time.Now())}
+	d.replica = d.core.replica
+	if n := epoch(d.o, ours); n != 0 || log.Len() > 0 {
 		t.Errorf("without a file: epoch %d, log %q", n, log.String())
 	}
 	if err := d.carryOut(t.Context(), Remember{42}); err != nil {
 		t.Fatal(err)
 	}
-	if n := epoch(d.o); n != 42 {
+	if n := epoch(d.o, ours); n != 42 {
 		t.Errorf("epoch %d, want 42", n)
 	}
-	if err := os.WriteFile(epochFile(d.o), []byte("4x\n"), 0o644); err != nil {
+	if n := epoch(d.o, other); n != 0 || log.Len() > 0 {
+		t.Errorf("of another cluster: epoch %d, log %q", n, log.String())
+	}
+	if err := os.WriteFile(epochFile(d.o), []byte("4x a\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if n := epoch(d.o); n != 0 || !strings.Contains(log.String(), "4x") {
+	if n := epoch(d.o, ours); n != 0 || !strings.Contains(log.String(), "4x") {
 		t.Errorf("damaged: epoch %d, log %q", n, log.String())
 	}
 }
