@@ -161,6 +161,9 @@ func (m *Machine) off(id cluster.NodeID) {
 func (m *Machine) release(s *service, id cluster.NodeID) {
 	s.without(id)
 	s.Seen = s.Seen.Without(id)
+	if s.Job != nil {
+		s.Job.FoundOn = s.Job.FoundOn.Without(id) // it had answered before
+	}
 	if s.Job == nil && (s.Owner == id || s.State == cluster.Recoverable && s.LastOwner == id) {
 		s.Owner, s.LastOwner, s.State = 0, id, cluster.Stopped
 	}
