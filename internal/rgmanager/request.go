@@ -170,7 +170,8 @@ func (m *Machine) planEnable(r Request, c *conf.Service, s *service) (*job, clus
 		}
 		home = r.Target
 	}
-	drained := r.Target == 0 && m.Nodes[home].Drained // then any other node will do
+	n := m.Nodes[home]                                // nil: it has left meanwhile, and was removed
+	drained := r.Target == 0 && n != nil && n.Drained // then any other node will do
 	conflict := drained || m.conflict(r.Service, c, home)
 	switch {
 	case !drained && m.score(c, s, home, m.willing()) == illegal:

@@ -72,7 +72,7 @@ func (s *Sim) placed(p *process, name string, on cluster.NodeID, start bool) {
 		o := &c.Services[i]
 		at := s.stands[o.FullName()]
 		now, _ := p.core.Machine().Record(o.FullName())
-		if o != svc && now.Started && now.Owner == on && at.on == on && at.since < s.now-brief && (svc.Exclusive > 0 || o.Exclusive > 0) && !s.tampered[o.Name] {
+		if o != svc && now.Started && now.Owner == on && at.on == on && at.since < s.now-brief && (svc.Exclusive > 0 || o.Exclusive > 0) && !s.tampered[o.Name] && lastOwner(p.core.Machine().Status(p.h.id), name) != on {
 			s.fail("rule", "%s is put on node %d, where %s is: one of them is exclusive", name, on, o.FullName())
 		}
 	}
